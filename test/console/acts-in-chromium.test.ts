@@ -12,7 +12,7 @@ import { formatKeytab } from '../../shared/keytab/keytab.js'
 import { silentLogger } from '../../shared/logger.js'
 import { parseGroup } from '../../shared/pattern.js'
 import { axeFindings } from '../support/accessible.js'
-import { hasChromium, openContext } from '../support/chromium.js'
+import { hasChromium } from '../support/chromium.js'
 import { ConsolePage } from '../support/console-page.js'
 import { type ConsoleRealm, startConsoleRealm } from '../support/console-realm.js'
 import { local, pattern } from '../support/realm.js'
@@ -441,8 +441,7 @@ describe.skipIf(!hasChromium)('what can be done in the console', () => {
   })
 
   it('is as usable in a narrow window, in light', async () => {
-    const context = await openContext({ viewport: { width: 375, height: 700 }, colorScheme: 'light' })
-    const ann = await ConsolePage.open(realm.url, { context })
+    const ann = await ConsolePage.open(realm.url, { width: 375, colorScheme: 'light' })
     await ann.logIn('ann', PASSWORD)
     const page = await show(ann, 'orders')
     const fits = async (): Promise<void> => {

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { VIEW_NAMES } from '../../console/app/route.js'
 import { axeFindings } from '../support/accessible.js'
-import { hasChromium, openContext } from '../support/chromium.js'
+import { hasChromium } from '../support/chromium.js'
 import { ConsolePage } from '../support/console-page.js'
 import { type ConsoleRealm, startConsoleRealm } from '../support/console-realm.js'
 import { furnishRealm } from '../support/furnished-realm.js'
 
-/** How every view looks and reads: pictures of them in `screenshots/`, and what axe finds wrong for keyboards and readers. */
+/** How every view looks and reads: pictures of them in `screenshots/`, by the slow set, and what axe finds wrong for keyboards and readers. */
 
 // axe reads every element several times, on a machine that may be busy with other tests.
 const PATIENCE = 90_000
@@ -41,12 +41,11 @@ describe.skipIf(!hasChromium)('the console', () => {
   it.each(LOOKS)(
     'is legible and within reach at $width pixels, $scheme',
     async ({ width, scheme }) => {
-      const context = await openContext({ viewport: { width, height: 800 }, colorScheme: scheme })
-      const console = await ConsolePage.open(realm.url, { context })
+      const console = await ConsolePage.open(realm.url, { width, colorScheme: scheme })
       const { page } = console
       const found: Record<string, readonly string[]> = {}
       const look = async (name: string): Promise<void> => {
-        await page.screenshot({ path: join(FOLDER, `${name}-${scheme}-${width}.png`) })
+        if (slow) await page.screenshot({ path: join(FOLDER, `${name}-${scheme}-${width}.png`) })
         const findings = await axeFindings(page)
         // Nothing but what is in the page itself goes sideways.
         const isWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)

@@ -1,6 +1,6 @@
 import type { BrowserContext, Page } from 'playwright-core'
 import { expect, onTestFinished } from 'vitest'
-import { openContext, openPage } from './chromium.js'
+import { openPage, openUsualPage } from './chromium.js'
 
 /** The console in a browser, as a person has it before them. */
 export class ConsolePage {
@@ -15,11 +15,14 @@ export class ConsolePage {
   /** Opens it. Whatever its policy refuses, or nobody caught, fails the test when it ends. */
   static async open(
     url: string,
-    options: { width?: number; context?: BrowserContext } = {},
+    options: { width?: number; colorScheme?: 'dark' | 'light'; context?: BrowserContext } = {},
   ): Promise<ConsolePage> {
-    const { width = 1280 } = options
-    const context = options.context ?? (await openContext({ viewport: { width, height: 800 } }))
-    const { page, problems } = await openPage(url, context)
+    const { width = 1280, colorScheme = null, context } = options
+    const viewport = { width, height: 800 }
+    const { page, problems } =
+      context === undefined
+        ? await openUsualPage(url, { viewport, colorScheme })
+        : await openPage(url, context)
     // Below the time of a test, so that what was waited for is named.
     page.setDefaultTimeout(15_000)
     const opened = new ConsolePage(page, problems)
