@@ -156,7 +156,8 @@ it('its setup repeats safely, wherever it was interrupted', async () => {
     return await script('setup.sh', env).ended
   }
   // The calls are: show and add of web, orders, shop and curl, and two rules; where the key was lost, remove before the add.
-  for (const DIE of ['before 1', 'lost 2', 'before 5', 'lost 2', 'before 4', 'after 1']) {
+  const all = ['before 1', 'lost 2', 'before 5', 'lost 2', 'before 4', 'after 1']
+  for (const DIE of process.env.ORTHRUS_SLOW === '1' ? all : ['lost 2', 'before 5', 'after 1']) {
     expect([DIE, (await setup(DIE)).code]).toEqual([DIE, null])
   }
   expect(await setup('')).toMatchObject({ code: 0, err: '' })
