@@ -63,6 +63,8 @@ async function submitLogin(): Promise<void> {
     element('progress').value = 0
     show('working', false)
     if (fields !== null) fields.disabled = false
+    // What had the focus was disabled, or is no longer there.
+    element(session === undefined ? 'password' : 'what').focus()
   }
 }
 

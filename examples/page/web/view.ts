@@ -57,8 +57,10 @@ export function showProof(text: string): void {
 export function showProofIn(event: ClientTelemetryEvent): void {
   if (event.kind === 'ticket_granted') {
     const end = new Date(event.endTime).toLocaleTimeString()
+    const isTgt = event.service.startsWith('krbtgt@')
+    const ticket = isTgt ? 'The ticket that gets further ones,' : `A ticket for ${event.service}`
     showProof(
-      `A ticket for ${event.service} until ${end}: the KDC proved that it is the KDC, and you that you are ${event.client}.`,
+      `${ticket} until ${end}: the KDC proved that it is the KDC, and you that you are ${event.client}.`,
     )
   }
   if (event.kind === 'answer_proved') {
