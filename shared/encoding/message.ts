@@ -1,5 +1,5 @@
 import { allocateBriefly, concatBytes, plainBytes } from '../bytes.js'
-import { LIMIT, type MessageType, SIZE, TYPE, VERSION } from '../constants.js'
+import { LIMIT, type MessageType, SIZE, VERSION } from '../constants.js'
 import { createMac } from '../crypto/derive.js'
 import type { AnyKey } from '../crypto/keys.js'
 import { malformed, OrthrusError } from '../errors.js'
@@ -9,11 +9,13 @@ import { decode, encodeScratch, type Value } from './encoding.js'
 
 export const HEADER_BYTES = 2
 
-const HEADERS = new Map(Object.values(TYPE).map(type => [type, new Uint8Array([VERSION, type])]))
+/** By their types. */
+const headers: Uint8Array[] = []
 
 /** The first two bytes of a message, also the aad where a message is sealed whole. The caller must not change them. */
 export function header(type: MessageType): Uint8Array {
-  return HEADERS.get(type) as Uint8Array
+  headers[type] ??= new Uint8Array([VERSION, type])
+  return headers[type]
 }
 
 /**

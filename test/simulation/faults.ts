@@ -151,9 +151,9 @@ export const FAULTS: readonly SimulatedFault[] = [
   },
   {
     name: 'the service starts without a floor',
-    file: 'shared/constants.ts',
-    from: 'FLOOR_AT_START: 6_000,',
-    to: 'FLOOR_AT_START: -60_000,',
+    file: 'shared/constants/windows.ts',
+    from: 'FLOOR_AT_START = 6_000',
+    to: 'FLOOR_AT_START = -60_000',
     says: TWICE,
   },
   {
