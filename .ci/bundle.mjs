@@ -3,6 +3,7 @@ import { rolldown } from 'rolldown'
 import { choosing } from './choices.mjs'
 import { Chunks, pathOf } from './chunks.mjs'
 import { portableEntries, programs, publishedEntries } from './entries.mjs'
+import { PortableChunks } from './portable-chunks.mjs'
 
 const URL_OF_MODULE = 'import.meta.url'
 
@@ -87,14 +88,23 @@ async function bundleForNode(manifest) {
 async function bundlePortable(manifest) {
   const entries = portableEntries(manifest)
   if (entries.length === 0) return []
+  const chunks = new PortableChunks(entries)
   const build = await rolldown({
     ...COMMON,
     input: Object.fromEntries(entries.map(path => [`${PORTABLE}/${nameOf(path)}`, `./${path}`])),
     platform: 'neutral',
-    preserveEntrySignatures: 'strict',
-    plugins: [choosing('portable')],
+    // Asked for by `includeDependenciesRecursively`, as above.
+    preserveEntrySignatures: 'allow-extension',
+    plugins: [choosing('portable'), { name: 'graph', moduleParsed: info => chunks.add(info.id, info) }],
   })
-  const { output } = await build.write({ ...WRITTEN, chunkFileNames: `${PORTABLE}/[name].js` })
+  const { output } = await build.write({
+    ...WRITTEN,
+    chunkFileNames: `${PORTABLE}/[name].js`,
+    codeSplitting: {
+      includeDependenciesRecursively: false,
+      groups: [{ debugName: 'portable', name: id => chunks.nameOf(id) }],
+    },
+  })
   await build.close()
   return output.map(({ fileName }) => fileName)
 }

@@ -1,7 +1,7 @@
 import { type FoundLogin, keepLogin, requireKeeping } from '#kept-login'
-import type { ConnectOptions, KeptLogin, PasswordLogin } from './connect-options.js'
+import type { KeptLogin, PasswordLogin } from './connect-options.js'
 import { urlsFrom } from './connect-urls.js'
-import { partsOf, type Realm, whenClosed } from './realm.js'
+import { partsOf, type Realm } from './realm.js'
 
 /** Connects with a password, or with a login that was found. */
 export type Open = (options: PasswordLogin | KeptLogin, found?: FoundLogin) => Promise<Realm>
@@ -38,13 +38,4 @@ function withoutPassword({
   ...rest
 }: PasswordLogin): Omit<KeptLogin, 'login' | 'kdc' | 'loginFolder'> {
   return rest
-}
-
-/** The realm is closed when the person logs out elsewhere. */
-export function endWithLogin(realm: Realm, found: FoundLogin, options: ConnectOptions): void {
-  const stop = found.whenEnded?.(() => {
-    realm.close()
-    if ('onLogout' in options) options.onLogout?.()
-  })
-  if (stop !== undefined) whenClosed(realm, stop)
 }

@@ -1,10 +1,8 @@
 import type { RandomSource } from '../shared/crypto/random.js'
-import { requireJoin } from '../shared/keytab/join-option.js'
-import { requireRotation } from '../shared/keytab/rotation-option.js'
 import type { Logger } from '../shared/logger.js'
 import { type KnownOptions, requireKnownOptions } from '../shared/options.js'
-import { requireOnEvent } from '../shared/telemetry/options.js'
-import { requireTracing, type Tracing } from '../shared/telemetry/tracing.js'
+import { requireOnEvent, requireTracing } from '../shared/telemetry/options.js'
+import type { Tracing } from '../shared/telemetry/tracing.js'
 import type { Clock, Duration } from '../shared/time.js'
 import type { Timers } from '../shared/timers.js'
 import type { ParametersCache } from './login/password.js'
@@ -212,7 +210,7 @@ const KNOWN_TIMEOUTS: KnownOptions<Timeouts> = {
 }
 const KNOWN_KEYTAB: KnownOptions<KeytabText> = { text: true }
 
-/** @throws TypeError for an option that does not exist */
+/** @throws TypeError for an option that does not exist, and for what tells and traces if it cannot */
 export function requireConnectOptions(options: ConnectOptions): void {
   requireKnownOptions('connect', options, KNOWN)
   const { keytab, timeouts } = options
@@ -220,39 +218,13 @@ export function requireConnectOptions(options: ConnectOptions): void {
   if (typeof keytab === 'object') requireKnownOptions('keytab of connect', keytab, KNOWN_KEYTAB)
   requireOnEvent('connect', options.onEvent)
   requireTracing('connect', options.tracing)
-  if (options.login !== undefined) requireLogin(options)
-  requireKept(options)
-  if ('rotation' in options) requireRotation('connect', options)
-  if ('join' in options) requireJoin('connect', options)
 }
 
-/** @throws TypeError for a login together with another identity, since it must be clear who acts */
-function requireLogin(options: ConnectOptions): void {
-  const others = (['keytab', 'password', 'credential', 'principal'] as const).filter(
-    name => options[name] !== undefined,
-  )
-  if (others.length > 0) throw new TypeError(`login and ${others[0]} of connect are two identities: give one`)
-  const { login } = options as { readonly login: unknown }
-  if (login === true || typeof login === 'string') return
-  throw new TypeError("login of connect is a name such as 'ann@demo.example', or true for the only login")
-}
+const RARE = ['login', 'keepLogin', 'onLogout', 'rotation', 'join'] as const
 
-/** @throws TypeError for a way of keeping a login that there is not, and for another identity, whose login nobody keeps */
-function requireKept(options: Pick<ConnectOptions, 'login' | 'password'> & KeptOptions): void {
-  const { keepLogin, onLogout, password, login } = options
-  if (keepLogin !== undefined && keepLogin !== 'tabs' && keepLogin !== 'storage')
-    throw new TypeError("keepLogin of connect is 'tabs' or 'storage', or left out")
-  if (keepLogin !== undefined && password === undefined)
-    throw new TypeError('keepLogin of connect is for a login with principal and password')
-  if (onLogout === undefined) return
-  if (typeof onLogout !== 'function') throw new TypeError('onLogout of connect is a function')
-  if (keepLogin === undefined && login === undefined)
-    throw new TypeError('onLogout of connect needs keepLogin or login: no other login ends elsewhere')
-}
-
-interface KeptOptions {
-  readonly keepLogin?: unknown
-  readonly onLogout?: unknown
+/** Whether `requireRareOptions` has something to look at. */
+export function hasRareOptions(options: ConnectOptions): boolean {
+  return RARE.some(name => name in options)
 }
 
 export function isPasswordLogin(options: ConnectOptions): options is PasswordLogin {

@@ -1,7 +1,7 @@
+import { ownerLogger } from '#owner-logger'
 import { type Fraction, fractionFrom } from '../shared/crypto/fraction.js'
 import { checkedRandom, type RandomSource, systemRandom } from '../shared/crypto/random.js'
 import type { Logger } from '../shared/logger.js'
-import { createOwnerLogger } from '../shared/owner-logger.js'
 import { shown } from '../shared/shown-text.js'
 import { type Clock, parseDuration, SECOND, systemClock } from '../shared/time.js'
 import { systemTimers, type Timers } from '../shared/timers.js'
@@ -17,9 +17,6 @@ const TIMEOUTS: Required<Timeouts> = {
 }
 /** Bytes. */
 const BODY_MAX = 8 * 1024 * 1024
-
-/** Shared by the process, because it limits what goes to the one standard error. */
-const ownerLogger = createOwnerLogger({ name: 'orthrus client', clock: systemClock })
 
 /** The options of `connect` with all defaults filled in. */
 export interface Settings {
@@ -53,7 +50,6 @@ export function settingsFrom(options: ConnectOptions): Settings {
       logger,
       ownerLogger,
       onEvent: options.onEvent,
-      tracing: options.tracing,
     }),
     // Looked up at each call, so that a later replacement of the global `fetch` takes effect.
     fetch: options.fetch ?? ((...args) => globalThis.fetch(...args)),

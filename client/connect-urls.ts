@@ -52,19 +52,8 @@ export function originsFrom({ services = {} }: ConnectOptions): (readonly [origi
   })
 }
 
-/** The `allowUnprotected` option with normalised origins. @throws TypeError for anything but a list of origins */
-export function unprotectedFrom({ allowUnprotected = [] }: ConnectOptions): ReadonlySet<string> {
-  const list: unknown = allowUnprotected
-  if (!Array.isArray(list)) {
-    throw new TypeError(
-      "allowUnprotected is a list of the origins that are not protected yet: ['http://127.0.0.1:8080']",
-    )
-  }
-  return new Set(list.map(text => originIn('allowUnprotected', text)))
-}
-
 /** @throws TypeError */
-function originIn(option: string, text: unknown): string {
+export function originIn(option: string, text: unknown): string {
   const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`) {
     const given = typeof text === 'string' ? JSON.stringify(shownUrl(text)) : shown(text)

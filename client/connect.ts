@@ -1,40 +1,32 @@
 import { findLogin } from '#kept-login'
-import { isKeytabThere } from '#keytab-file'
 import { openSocket } from '#websocket'
-import { requireJoin } from '../shared/keytab/join-option.js'
 import { type Principal, principalIn, realmOf, requireSameRealm } from '../shared/principal.js'
+import { abortable } from '../shared/timers.js'
 import { TicketCache } from './cache/ticket-cache.js'
-import {
-  credentialSource,
-  loginSource,
-  type SourceOptions,
-  type TicketSource,
-} from './cache/ticket-source.js'
+import { loginSource, type SourceOptions, type TicketSource } from './cache/ticket-source.js'
 import { type IdentityContext, identityFrom, kdcsOfKeytab } from './connect-identity.js'
-import { connectKeeping, endWithLogin } from './connect-keeping.js'
 import {
   type ConnectOptions,
+  hasRareOptions,
   isPasswordLogin,
   type KeptLogin,
-  type KeytabLogin,
   requireConnectOptions,
 } from './connect-options.js'
 import { type Settings, settingsFrom } from './connect-settings.js'
-import { originsFrom, unprotectedFrom, urlsFrom } from './connect-urls.js'
-import type { JoinLogin } from './join/join.js'
+import { originsFrom, urlsFrom } from './connect-urls.js'
 import { ClockCheck } from './kdc-link/clock-check.js'
 import { KdcConnection } from './kdc-link/connection.js'
 import { KdcFailover } from './kdc-link/failover.js'
 import { KdcClock } from './kdc-link/kdc-clock.js'
 import { streamTellingOtherVersion, tellingOtherVersion } from './kdc-link/other-version.js'
-import { reachKdc } from './kdc-link/reach.js'
 import { RefusalMemory } from './kdc-link/refusal-memory.js'
 import type { OpenSocket } from './kdc-link/socket.js'
+import type { WaitOptions } from './kdc-link/wait-for-kdc.js'
 import type { FoundLogin } from './kept-login/find-login.js'
-import { Realm, type RealmParts } from './realm.js'
+import { Realm, type RealmParts, whenClosed } from './realm.js'
 import { Presenter } from './request/presenter.js'
 import { ServiceTimes } from './request/service-times.js'
-import { UnprotectedOrigins } from './request/unprotected.js'
+import type { UnprotectedOrigins } from './request/unprotected.js'
 
 export type { ConnectOptions } from './connect-options.js'
 export type { Realm } from './realm.js'
@@ -55,24 +47,22 @@ export function connect(options: ConnectOptions): Promise<Realm> {
 /** `connect` over another kind of socket. */
 export async function connectOver(openSocket: OpenSocket, options: ConnectOptions): Promise<Realm> {
   requireConnectOptions(options)
+  if (hasRareOptions(options)) (await import('./connect-rare-options.js')).requireRareOptions(options)
   options.signal?.throwIfAborted()
   if (options.login !== undefined) {
     const found = await findLogin(options)
     return connectNow(openSocket, { ...options, kdc: options.kdc ?? found.kdc }, found)
   }
-  if (isPasswordLogin(options) && options.keepLogin !== undefined)
+  if (isPasswordLogin(options) && options.keepLogin !== undefined) {
+    const { connectKeeping } = await import('./connect-keeping.js')
     return connectKeeping(options, options.keepLogin, (...given) => connectNow(openSocket, ...given))
+  }
   if (options.keytab === undefined) return connectNow(openSocket, options)
-  const { join, instance, allowJoinOverPlainWebSocket, ...rest } = options
-  const code = requireJoin('connect', options)
-  if (code === undefined) return connectNow(openSocket, rest)
-  const keytab = options.keytab as string
-  const open = (login: JoinLogin): Promise<Realm> =>
-    connectNow(openSocket, { ...withoutChanges(rest, login), ...login })
-  const kdc = options.kdc ?? (await kdcsIfThere(rest))
+  const { join = '', ...rest } = options
+  if (join === '') return connectNow(openSocket, rest)
   // A host joins once, so nothing of it is loaded before.
-  const { joinOnce } = await import('./join/join.js')
-  return joinOnce({ code, keytab, instance, allowJoinOverPlainWebSocket, kdc, open })
+  const { connectJoining } = await import('./join/connect-joining.js')
+  return connectJoining(join, rest, login => connectNow(openSocket, login))
 }
 
 /**
@@ -86,29 +76,13 @@ export function connectAs(
   return connectNow(openSocket, { ...options, login: true, kdc: found.kdc }, found)
 }
 
-/** The KDCs that the keytab of a host that has joined names, if it names any. */
-async function kdcsIfThere(login: KeytabLogin): Promise<readonly string[] | undefined> {
-  const isThere = typeof login.keytab === 'string' && (await isKeytabThere(login.keytab))
-  const named = isThere ? await kdcsOfKeytab(login) : []
-  return named.length === 0 ? undefined : named
-}
-
-/** What concerns the host's own key does not concern that of its invitation. */
-function withoutChanges({ principal, rotation, ...rest }: KeytabLogin, { keytab }: JoinLogin): KeytabLogin {
-  if (keytab !== rest.keytab) return rest
-  return {
-    ...rest,
-    ...(principal === undefined ? {} : { principal }),
-    ...(rotation === undefined ? {} : { rotation }),
-  }
-}
-
 async function connectNow(
   openSocket: OpenSocket,
   options: ConnectOptions,
   found?: FoundLogin,
 ): Promise<Realm> {
   const settings = settingsFrom(options)
+  if (options.tracing !== undefined) await settings.telemetry.trace(options.tracing)
   const urls = urlsFrom({ ...options, kdc: options.kdc ?? (await kdcsOfKeytab(options)) })
   const connection = new KdcConnection({ ...settings, urls, openSocket })
   const failover = new KdcFailover({ ...settings, connection })
@@ -117,7 +91,9 @@ async function connectNow(
   const sourcing = { ...settings, exchange, refusals, time: new KdcClock(settings.clock) }
   const source = found?.source(sourcing) ?? (await sourceFrom(options, sourcing))
   settings.telemetry.principal = source.client
-  const realm = new Realm(partsFrom(options, { ...settings, ...sourcing, connection, source, openSocket }))
+  const unprotected = await unprotectedFrom(options, settings)
+  const made = { ...settings, ...sourcing, connection, source, openSocket, unprotected }
+  const realm = new Realm(partsFrom(options, made))
   if (found !== undefined) endWithLogin(realm, found, options)
   try {
     // A credential for one service works without the KDC.
@@ -133,22 +109,51 @@ async function connectNow(
   }
 }
 
+async function reachKdc(connection: KdcConnection, options: WaitOptions): Promise<void> {
+  if (options.wait === 0) return abortable(connection.open(), options.signal)
+  const { waitForKdc } = await import('./kdc-link/wait-for-kdc.js')
+  return waitForKdc(connection, options)
+}
+
+/** The realm is closed when the person logs out elsewhere. */
+function endWithLogin(realm: Realm, found: FoundLogin, options: ConnectOptions): void {
+  const stop = found.whenEnded?.(() => {
+    realm.close()
+    if ('onLogout' in options) options.onLogout?.()
+  })
+  if (stop !== undefined) whenClosed(realm, stop)
+}
+
 async function sourceFrom(
   options: ConnectOptions,
   sourcing: SourceOptions & IdentityContext,
 ): Promise<TicketSource> {
   // It has its source already.
   if (options.login !== undefined) throw new TypeError('no login was found')
-  if (options.credential !== undefined)
+  if (options.credential !== undefined) {
+    const { credentialSource } = await import('./cache/credential-source.js')
     return credentialSource(options.credential, options.allowBearerCredential === true, sourcing)
+  }
   return loginSource(await identityFrom(options, sourcing), sourcing)
+}
+
+async function unprotectedFrom(
+  options: ConnectOptions,
+  settings: Settings,
+): Promise<UnprotectedOrigins | undefined> {
+  if (options.allowUnprotected === undefined) return undefined
+  const { unprotectedOf } = await import('./connect-unprotected.js')
+  return unprotectedOf(options, settings)
 }
 
 function partsFrom(
   options: ConnectOptions,
   made: Settings &
     SourceOptions &
-    Pick<RealmParts, 'connection' | 'source'> & { readonly openSocket: OpenSocket },
+    Pick<RealmParts, 'connection' | 'source'> & {
+      readonly openSocket: OpenSocket
+      readonly unprotected: UnprotectedOrigins | undefined
+    },
 ): RealmParts {
   const { clock, timers, maxRequest, timeouts, time, connection, source } = made
   const { client, request } = source
@@ -167,7 +172,7 @@ function partsFrom(
     tickets,
     timers,
     presenter,
-    http: { ...made, unprotected: new UnprotectedOrigins({ ...made, origins: unprotectedFrom(options) }) },
+    http: made,
     channels: { ...made, presenter, now: () => time.now() },
     maxRequest,
     services: servicesFrom(options, client),

@@ -134,6 +134,10 @@ export class Realm {
     const init = copyOptions<RealmFetchInit>(options, FETCH_OPTIONS)
     const { service: name, ticket: given, handOff, repeatable = false, cover, sealed } = init
     const request = readRequest(input, init, { cover, sealed })
+    if (cover !== undefined || sealed === true) {
+      const { coverFurther } = await import('./request/cover.js')
+      coverFurther(request.headers, { cover, sealed })
+    }
     const service = this.#serviceFor(new URL(request.url).origin, name, given)
     const ticket = this.#presentableFor(service, given)
     if (handOff !== undefined) requireMadeFor(handOff, service)

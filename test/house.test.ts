@@ -82,14 +82,19 @@ const CLIENT_DOORS = ['service/feed/join-service.ts', 'service/feed/kdc-feed.ts'
 
 /** Which modules of the libraries load others only when they are needed, one line for each that they load. */
 const LOADING_LATER = [
-  'client/connect.ts',
-  'client/connect.ts',
+  ...Array.from({ length: 7 }, () => 'client/connect.ts'),
   'client/realm.ts',
+  'client/realm.ts',
+  'client/hints/hint-from.ts',
+  'client/kdc-link/told-question.ts',
   'client/kept-login/find-login.ts',
   'client/kept-login/find-login.ts',
+  'client/report/owner-logger.ts',
+  'client/report/telemetry.ts',
   'client/request/fetch.ts',
   'client/request/http-response.ts',
   'client/request/http-response.ts',
+  'client/request/presenter.ts',
   'service/load-service.ts',
   'service/load-service.ts',
 ]
@@ -114,7 +119,7 @@ const ORDER = {
   client: [
     ['index.ts', 'admin.ts'],
     ['connect.ts'],
-    ['connect-keeping.ts'],
+    ['connect-keeping.ts', 'connect-unprotected.ts'],
     ['rotation/', 'join/'],
     ['channel/'],
     ['realm.ts'],
@@ -124,10 +129,11 @@ const ORDER = {
     ['connect-identity.ts'],
     ['kept-login/'],
     ['cache/'],
-    ['connect-settings.ts', 'connect-urls.ts'],
+    ['connect-settings.ts', 'connect-urls.ts', 'connect-rare-options.ts'],
     ['connect-options.ts'],
     ['login/'],
     ['kdc-link/'],
+    ['hints/'],
     ['ticket/', 'report/'],
   ],
   service: [

@@ -12,6 +12,8 @@ function platform(twin: '' | '.node') {
     '#base64url': `${root}shared/base64url${twin}.ts`,
     '#keytab-file': `${root}shared/keytab/keytab-file.node.ts`,
     '#kept-login': `${root}client/kept-login/find-login.node.ts`,
+    '#hints': `${root}client/hints/hint-from.node.ts`,
+    '#owner-logger': `${root}client/report/owner-logger.node.ts`,
     '#platform-fetch': `${root}client/request/platform-fetch.node.ts`,
     '#websocket': `${root}client/kdc-link/websocket.node.ts`,
     '#tcp': `${root}client/service-channel/tcp.node.ts`,

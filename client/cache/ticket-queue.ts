@@ -1,8 +1,9 @@
 import { LIMIT } from '../../shared/constants.js'
 import type { Principal } from '../../shared/principal.js'
+import type { Grant } from '../../shared/ticket/grant.js'
 import type { Answered } from '../kdc-link/question.js'
 import type { RefusalMemory } from '../kdc-link/refusal-memory.js'
-import { denial } from '../kdc-link/refusals.js'
+import { type Denied, denial } from '../kdc-link/refusals.js'
 import { type GrantedFor, ServiceTicket } from '../ticket/service-ticket.js'
 
 /** Asks the KDC for tickets; `KdcExchanges.request`. */
@@ -77,25 +78,30 @@ export class TicketQueue {
     try {
       const services = wanted.map(one => one.service)
       const { grants, denials, failure } = await this.#request(services, lifetime)
-      const tickets = new Map(grants.map(grant => [grant.service, grant]))
-      const refused = new Map(denials.map(denied => [denied.service, denial(this.#granted.client, denied)]))
-      for (const { service, resolve, reject } of wanted) {
-        const name = ticketName(service, lifetime)
-        const grant = tickets.get(service)
-        if (grant === undefined) {
-          const refusal = refused.get(service)
-          // Tickets that are too large in one answer may fit alone, which is a different question.
-          if (refusal !== undefined && refusal.code !== 'too_large') this.#refusals.keep(name, refusal)
-          reject(refusal ?? failure)
-          continue
-        }
-        this.#refusals.forget(name)
-        const ticket = new ServiceTicket(grant, { ...this.#granted, lifetime })
-        this.#deliver(ticket)
-        resolve(ticket)
+      const granted = new Map(grants.map(grant => [grant.service, grant]))
+      const denied = new Map(denials.map(denial => [denial.service, denial]))
+      for (const one of wanted) {
+        const [grant, denial] = [granted.get(one.service), denied.get(one.service)]
+        if (grant !== undefined) this.#grant(one, grant)
+        else if (denial !== undefined) void this.#deny(one, denial)
+        else one.reject(failure)
       }
     } catch (cause) {
       for (const { reject } of wanted) reject(cause)
     }
+  }
+
+  #grant({ service, lifetime, resolve }: Wanted, grant: Grant): void {
+    this.#refusals.forget(ticketName(service, lifetime))
+    const ticket = new ServiceTicket(grant, { ...this.#granted, lifetime })
+    this.#deliver(ticket)
+    resolve(ticket)
+  }
+
+  async #deny({ service, lifetime, reject }: Wanted, denied: Denied): Promise<void> {
+    const refusal = await denial(this.#granted.client, denied)
+    // Tickets that are too large in one answer may fit alone, which is a different question.
+    if (refusal.code !== 'too_large') this.#refusals.keep(ticketName(service, lifetime), refusal)
+    reject(refusal)
   }
 }

@@ -9,7 +9,7 @@ import { openKdcChannel } from '../channel/kdc-channel.js'
 import { kdcList } from '../connect-urls.js'
 import { isPrivateUrl } from '../login/password.js'
 import type { Realm } from '../realm.js'
-import { explained } from './refused-code.js'
+import { ended, explained } from './refused-code.js'
 import { isUnprovedRefusal, refusedLater, unfinished } from './unfinished.js'
 
 /** How a new host gets its key with a join code (docs/protocol.md section 12, "Invitations"). */
@@ -136,7 +136,8 @@ async function provedEnd(open: JoinOptions['open'], invited: JoinLogin): Promise
     realm.close()
     return undefined
   } catch (why) {
-    return why instanceof OrthrusError && why.facts.invitation !== undefined ? why : undefined
+    const end = why instanceof OrthrusError ? why.facts.invitation : undefined
+    return end === undefined ? undefined : ended(why as OrthrusError, end)
   }
 }
 

@@ -1,4 +1,4 @@
-import { OrthrusError } from '../../shared/errors.js'
+import { type InvitationEnd, OrthrusError } from '../../shared/errors.js'
 import type { JoinCode } from '../../shared/keytab/join-code.js'
 import { realmOf } from '../../shared/principal.js'
 import { shownUrl } from '../../shared/shown-url.js'
@@ -17,7 +17,7 @@ export interface RefusedCode {
 export function explained(cause: unknown, { code, kdc }: RefusedCode): unknown {
   if (!(cause instanceof OrthrusError)) return cause
   const { facts } = cause
-  if (facts.invitation?.how === 'used') return used(cause)
+  if (facts.invitation !== undefined) return ended(cause, facts.invitation)
   if (facts.claimed !== 'auth_failed') return cause
   const { reason, hint } = unknownCode(code, kdc, facts.time ?? code.endsAt)
   return new OrthrusError('auth_failed', reason, { ...facts, cause, hint })
@@ -47,12 +47,22 @@ function unknownCode(
 
 const UNPROVED = 'nothing proves that it was the KDC'
 
-function used(cause: OrthrusError): OrthrusError {
-  return new OrthrusError('revoked', cause.reason, {
+/** The error for a code that has ended, as a proved answer says. */
+export function ended(cause: OrthrusError, { how, at, from }: InvitationEnd): OrthrusError {
+  const told = {
+    used: `was used at ${formatTime(at)}${from === null ? '' : ` from ${from}`}`,
+    withdrawn: `was withdrawn at ${formatTime(at)}`,
+    expired: `ended at ${formatTime(at)}`,
+  }
+  const hint =
+    how === 'used'
+      ? `${NOT_KEPT}; if another did, the key is in other hands: orthrus admin revoke key NAME. Then: orthrus admin invite NAME`
+      : 'ask an administrator for another one: orthrus admin invite NAME'
+  return new OrthrusError('revoked', `the join code ${told[how]}`, {
     ...cause.facts,
     final: true,
     cause,
-    hint: `${NOT_KEPT}; if another did, the key is in other hands: orthrus admin revoke key NAME. Then: orthrus admin invite NAME`,
+    hint,
   })
 }
 

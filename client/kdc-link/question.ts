@@ -9,8 +9,9 @@ import { createTgsRequest, openTgsReply } from '../../shared/exchange/tgs.js'
 import type { Principal } from '../../shared/principal.js'
 import type { ClientTelemetry } from '../report/telemetry.js'
 import { secretsOf, type Ticket } from '../ticket/ticket.js'
+import { explainingKdcErrors } from './explained-answer.js'
 import type { KdcClock } from './kdc-clock.js'
-import { type Denied, explainingKdcErrors, kdcRefusal, type Login } from './refusals.js'
+import { type Denied, kdcRefusal, type Login } from './refusals.js'
 import { askTold } from './told-question.js'
 import type { Exchanged } from './waiting.js'
 
@@ -81,7 +82,7 @@ export class KdcQuestions {
       if (proved && error.authenticated && error.code === 'clock_skew') time.correct(error.time, answer)
       // Only the AS exchange is about the password.
       const passwordBased = asked.withTgt && login.passwordBased
-      throw kdcRefusal(error, { ...login, passwordBased }, answerer, time.own)
+      throw await kdcRefusal(error, { ...login, passwordBased }, answerer, time.own)
     }
     const reply = explainingKdcErrors(kdc, () => open(request, bytes))
     explainingKdcErrors(kdc, () => requireAnswers(reply, asked))

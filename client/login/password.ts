@@ -1,3 +1,4 @@
+import { hintFrom } from '#hints'
 import { requireBytes, toHex } from '../../shared/bytes.js'
 import { derivePasswordKey } from '../../shared/crypto/derive.js'
 import { isError, openUnauthenticatedError } from '../../shared/encoding/error.js'
@@ -8,8 +9,9 @@ import {
   type PasswordParameters,
   requireSoundParameters,
 } from '../../shared/exchange/params.js'
-import { localPart, type Principal } from '../../shared/principal.js'
-import { explainingKdcErrors, kdcRefusal } from '../kdc-link/refusals.js'
+import type { Principal } from '../../shared/principal.js'
+import { explainingKdcErrors } from '../kdc-link/explained-answer.js'
+import { kdcRefusal } from '../kdc-link/refusals.js'
 import type { Exchanged } from '../kdc-link/waiting.js'
 import type { Identity, LoginKey } from './identity.js'
 
@@ -73,7 +75,7 @@ async function makeKey(options: PasswordOptions, last: MadeKey | undefined): Pro
   const { client, password, parametersCache, onProgress } = options
   const parameters = await askParameters(options)
   requireSoundParameters(parameters)
-  requireUnchanged(client, await parametersCache.get(client), parameters)
+  await requireUnchanged(client, await parametersCache.get(client), parameters)
   if (last !== undefined && isSame(last.parameters, parameters)) return last
   const key = await derivePasswordKey(password, client, parameters.salt, parameters, onProgress)
   // The salt is copied, as a view of it would keep the whole message in memory.
@@ -84,17 +86,17 @@ async function askParameters({ client, exchange }: PasswordOptions): Promise<Pas
   const { bytes, kdc } = await exchange(createParamsRequest(client))
   if (explainingKdcErrors(kdc, () => isError(bytes))) {
     const error = explainingKdcErrors(kdc, () => openUnauthenticatedError(bytes))
-    throw kdcRefusal(error, { client, passwordBased: true }, { kdc })
+    throw await kdcRefusal(error, { client, passwordBased: true }, { kdc })
   }
   return explainingKdcErrors(kdc, () => decodeParamsReply(bytes))
 }
 
 /** The parameters are not proved, so a change may be an attempt to make guessing the password easier. */
-function requireUnchanged(
+async function requireUnchanged(
   client: Principal,
   known: PasswordParameters | undefined,
   given: PasswordParameters,
-): void {
+): Promise<void> {
   if (known === undefined) return
   requireBytes(known.salt, 'the salt that parametersCache kept')
   if (isSame(known, given)) return
@@ -104,7 +106,7 @@ function requireUnchanged(
     {
       final: true,
       principal: client,
-      hint: `if the password of ${localPart(client)} was changed, delete its entry from your parametersCache, if you gave one, and connect again; if not, somebody may be answering in the KDC's place`,
+      hint: await hintFrom(hints => hints.changedParametersHint(client)),
     },
   )
 }

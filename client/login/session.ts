@@ -81,7 +81,7 @@ export class KdcExchanges {
    */
   async freshTicket(service: Principal): Promise<ServiceTicket> {
     const { reply } = await this.#login(plainly([service]))
-    return this.#ticketOf(reply)
+    return await this.#ticketOf(reply)
   }
 
   /**
@@ -168,11 +168,11 @@ export class KdcExchanges {
   }
 
   /** Of the reply about one service. */
-  #ticketOf({ grants, denials }: Answered): ServiceTicket {
+  async #ticketOf({ grants, denials }: Answered): Promise<ServiceTicket> {
     const [grant] = grants
     if (grant !== undefined) return this.#ticketFrom(grant)
     const [denied] = denials as [Denied]
-    throw denial(this.#options.identity.client, denied)
+    throw await denial(this.#options.identity.client, denied)
   }
 
   #ticketFrom(grant: Grant): ServiceTicket {

@@ -2,7 +2,6 @@ import type { ErrorCode } from '../../shared/errors.js'
 import { type Logger, silentLogger } from '../../shared/logger.js'
 import type { Principal } from '../../shared/principal.js'
 import { CodeCounts } from '../../shared/telemetry/counts.js'
-import { failsafeTracing } from '../../shared/telemetry/failsafe-tracing.js'
 import { type Audience, type EventCounts, Telling } from '../../shared/telemetry/telling.js'
 import type { Tracing } from '../../shared/telemetry/tracing.js'
 import type { ClientEvent, ClientReport, ClientTelemetryEvent, OfClient } from './events.js'
@@ -13,7 +12,6 @@ export interface ClientTelemetryOptions {
   /** The logger of a client that was given none. It drops what is neither a warning nor an error. */
   readonly ownerLogger: Logger
   readonly onEvent?: ((event: ClientTelemetryEvent) => void) | undefined
-  readonly tracing?: Tracing | undefined
 }
 
 /** Where a client reports what it does: counted, and passed to whoever listens. */
@@ -27,11 +25,11 @@ export class ClientTelemetry {
   readonly refusedTickets = new CodeCounts<ErrorCode>()
   readonly refusedCalls = new CodeCounts<ErrorCode>()
   /** What records exchanges as spans. It cannot fail them. */
-  readonly tracing: Tracing | undefined
+  tracing: Tracing | undefined
   /** As whom the realm is connected, once it is known. */
   principal: Principal | undefined
 
-  constructor({ logger, ownerLogger, onEvent, tracing }: ClientTelemetryOptions) {
+  constructor({ logger, ownerLogger, onEvent }: ClientTelemetryOptions) {
     const telling = new Telling<ClientEvent, OfClient>({
       party: 'client',
       kinds: CLIENT_EVENT_KINDS,
@@ -53,8 +51,12 @@ export class ClientTelemetry {
       this.#count(event)
       telling.tell(event)
     }
-    this.tracing =
-      tracing && failsafeTracing(tracing, err => this.report({ kind: 'hook_failed', hook: 'tracing', err }))
+  }
+
+  /** Records exchanges as spans from now on. What does so is loaded for those who want it. */
+  async trace(tracing: Tracing): Promise<void> {
+    const { failsafeTracing } = await import('../../shared/telemetry/failsafe-tracing.js')
+    this.tracing = failsafeTracing(tracing, err => this.report({ kind: 'hook_failed', hook: 'tracing', err }))
   }
 
   #count(event: ClientEvent): void {

@@ -1,6 +1,7 @@
-import { formatFurtherHeaders, furtherHeadersOf } from '../../shared/http/further-headers.js'
-import { FURTHER_HEADER } from '../../shared/http/header-names.js'
+import { formatFurtherHeaders, furtherHeadersOf } from '../../shared/http/further-option.js'
+import { ACCEPT_HEADER, ACCEPTS_RECORDS, FURTHER_HEADER } from '../../shared/http/header-names.js'
 import { quoted } from '../../shared/shown-text.js'
+import { type ReadOptions, requireBindable } from './http-request.js'
 
 /** The option `cover` of `fetch` (docs/protocol.md section 8, Further headers). */
 
@@ -44,18 +45,24 @@ const ADDED_BY_PLATFORMS: ReadonlySet<string> = new Set([
 const ALWAYS_SET = /^(?:accept-encoding|sec-.*)$/
 
 /**
- * Names the further headers in the request, so that they are bound.
- * @param given the option, as the caller wrote it
- * @throws TypeError for a name that cannot be covered, or a header that the platform fills in by itself
+ * Names the further headers in the request, so that they are bound: those of `cover`, and of one whose body is sealed the header that
+ * says which answers are taken.
+ * @param headers of a request that was read
+ * @throws TypeError for a name that cannot be covered, a header that the platform fills in by itself, and a covered header that
+ * appears twice or is empty
  */
-export function coverFurther(headers: Headers, given: unknown): void {
-  if (headers.has(FURTHER_HEADER)) {
-    throw new TypeError(`realm.fetch sets ${FURTHER_HEADER} itself: pass the names as cover`)
-  }
-  if (given === undefined) return
-  const names = furtherHeadersOf('cover', given)
+export function coverFurther(headers: Headers, { cover, sealed = false }: ReadOptions): void {
+  if (sealed) headers.set(ACCEPT_HEADER, ACCEPTS_RECORDS)
+  const names = furtherHeadersOf('cover', sealed ? withAcceptance(cover) : cover)
   for (const name of names) requireOwn(headers, name)
   if (names.length > 0) headers.set(FURTHER_HEADER, formatFurtherHeaders(names))
+  requireBindable(headers)
+}
+
+/** Anything but a list of texts is left to `furtherHeadersOf`, which refuses it. */
+function withAcceptance(cover: unknown): unknown {
+  if (cover === undefined) return [ACCEPT_HEADER]
+  return Array.isArray(cover) ? [...new Set([...cover, ACCEPT_HEADER])] : cover
 }
 
 /** A browser drops what it does not let a page set, so that too is missing here. */

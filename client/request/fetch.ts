@@ -1,3 +1,4 @@
+import { hintFrom } from '#hints'
 import { CACHE_MODE, sealedInit } from '#platform-fetch'
 import { toBase64url } from '../../shared/bytes.js'
 import { LIMIT, TYPE } from '../../shared/constants.js'
@@ -38,7 +39,7 @@ export interface HttpExchanges {
   /** The largest response body that is collected, bytes. */
   readonly maxResponse: number
   /** Where answers without a proof are taken. Default: nowhere. */
-  readonly unprotected?: UnprotectedOrigins
+  readonly unprotected?: UnprotectedOrigins | undefined
 }
 
 export interface FetchOptions {
@@ -131,7 +132,9 @@ async function send(
   const { fetch, clock, logger, maxResponse, unprotected } = exchanges
   const { method, url, passing } = request
   const { signal } = options
-  const headers = headersWith(request, presented)
+  const authorization = formatMessageHeader(presented.request.bytes)
+  if (!fits(authorization)) throw await tooLarge(presented)
+  const headers = headersWith(request, presented, authorization)
   const upload = await uploadOf(exchanges, request, presented)
   const endSpan = startSpan(clock)
   try {
@@ -164,7 +167,7 @@ async function send(
       if (cause.code === 'too_large') logger.warn({ service, maxResponse }, 'a response is over maxResponse')
       throw cause
     }
-    throw noAnswer(cause, { url, service: presented.service, isStreamed: request.isStreamed })
+    throw await noAnswer(cause, { url, service: presented.service, isStreamed: request.isStreamed })
   }
 }
 
@@ -187,12 +190,16 @@ async function bodyInit(
   return body.length === 0 ? {} : { body }
 }
 
-function headersWith({ headers }: HttpRequest, presented: Presented): [string, string][] {
+function headersWith(
+  { headers }: HttpRequest,
+  presented: Presented,
+  authorization: string,
+): [string, string][] {
   const own = headers.filter(([name]) => name.toLowerCase() !== 'accept-encoding')
   return [
     ...[...own, ...presented.headers].map(([name, value]): [string, string] => [name, value]),
     ['accept-encoding', 'identity'],
-    ['authorization', authorizationOf(presented)],
+    ['authorization', authorization],
     ...traceHeaders(own, presented),
   ]
 }
@@ -205,21 +212,19 @@ function traceHeaders(own: HttpRequest['headers'], { trace = [] }: Presented): [
   return trace.filter(([name]) => !taken.has(name.toLowerCase())).map(([name, value]) => [name, value])
 }
 
-/** A service refuses a larger header, so the request is not sent at all. @throws OrthrusError `too_large` */
-function authorizationOf({ request, service }: Presented): string {
-  const value = formatMessageHeader(request.bytes)
-  if (value.length - formatMessageHeader(new Uint8Array()).length <= LIMIT.AUTHORIZATION_BYTES) return value
-  const { delegated } = request
-  throw new OrthrusError(
+/** A service refuses a header that is larger. */
+function fits(authorization: string): boolean {
+  return authorization.length - formatMessageHeader(new Uint8Array()).length <= LIMIT.AUTHORIZATION_BYTES
+}
+
+async function tooLarge({ request, service }: Presented): Promise<OrthrusError> {
+  return new OrthrusError(
     'too_large',
     'the tickets of the request do not fit in a header of 8 KiB; it was not sent',
     {
       final: true,
       service,
-      hint:
-        delegated === null
-          ? 'give the client fewer claims for the service, or cut the ticket down with fewer caveats'
-          : `give ${delegated.client} and its delegate fewer claims for the service, or cut the ticket down with fewer caveats: both tickets travel with the request`,
+      hint: await hintFrom(hints => hints.largeTicketsHint(request.delegated?.client)),
     },
   )
 }

@@ -1,3 +1,4 @@
+import { hintFrom } from '#hints'
 import { OrthrusError } from '../../shared/errors.js'
 import { furtherNames } from '../../shared/http/further-headers.js'
 import { FURTHER_HEADER } from '../../shared/http/header-names.js'
@@ -49,4 +50,10 @@ export function unproved(service: Principal, reason: string, hint: string): Orth
       hint: `the request may have been handled; ${hint}`,
     },
   )
+}
+
+/** @param what of the response is not what was proved */
+export async function changed(service: Principal, what: string): Promise<OrthrusError> {
+  const hint = await hintFrom(hints => hints.CHANGED_HINT)
+  return unproved(service, `${what} are not those that the service sent`, hint)
 }

@@ -2,16 +2,15 @@ import { OrthrusError } from '../../shared/errors.js'
 import { coveredRequestValues, RECORDS, requestBinding } from '../../shared/http/binding.js'
 import {
   ACCEPT_HEADER,
-  ACCEPTS_RECORDS,
   COVERED_REQUEST_HEADERS,
   CREDENTIAL_HEADER,
   ENCODING_HEADER,
+  FURTHER_HEADER,
   SEALED_ENCODING,
 } from '../../shared/http/header-names.js'
 import { hasSecret, withoutSecrets } from '../../shared/shown-text.js'
 import { shownUrl } from '../../shared/shown-url.js'
 import { bodyOf, bodyStream, readBytes, requireBody } from './body.js'
-import { coverFurther } from './cover.js'
 
 /** A request as it is sent. It is built once, so that what is bound is what is sent (section 8, "HTTP binding"). */
 export interface HttpRequest {
@@ -37,7 +36,7 @@ const PASSING = ['credentials', 'keepalive', 'referrer', 'referrerPolicy', 'inte
 const CACHES: ReadonlySet<string> = new Set(['default', 'no-store', 'reload'])
 
 export interface ReadOptions {
-  /** Further headers to be bound. The request then has the header that names them. */
+  /** Further headers to be bound: `cover.ts` covers them. */
   readonly cover?: readonly string[] | undefined
   readonly sealed?: boolean | undefined
 }
@@ -45,7 +44,7 @@ export interface ReadOptions {
 /**
  * Lets the platform parse the arguments of `fetch`.
  * @throws TypeError for arguments that `fetch` does not accept, a header that this client sets itself, an override
- * header, and a covered header that appears twice or is empty; for a name in `cover` that cannot be covered
+ * header, and a covered header that appears twice or is empty
  */
 export function readRequest(
   input: string | URL | Request,
@@ -76,21 +75,21 @@ export function readRequest(
     throw new TypeError('realm.fetch sets Authorization itself: leave it out')
   }
   refuseSealing(request.headers, sealed)
-  if (sealed) request.headers.set(ACCEPT_HEADER, ACCEPTS_RECORDS)
-  coverFurther(request.headers, sealed ? withAcceptance(cover) : cover)
+  if (request.headers.has(FURTHER_HEADER)) {
+    throw new TypeError(`realm.fetch sets ${FURTHER_HEADER} itself: pass the names as cover`)
+  }
+  requireBindable(request.headers)
+  return request
+}
+
+/** @throws TypeError for headers that no binding holds */
+export function requireBindable(headers: Headers): void {
   try {
-    coveredRequestValues(request.headers)
+    coveredRequestValues(headers)
   } catch (cause) {
     if (cause instanceof OrthrusError) throw new TypeError(`${cause.reason}: leave it out`, { cause })
     throw cause
   }
-  return request
-}
-
-/** Anything but a list of texts is left to `coverFurther`, which refuses it. */
-function withAcceptance(cover: unknown): unknown {
-  if (cover === undefined) return [ACCEPT_HEADER]
-  return Array.isArray(cover) ? [...new Set([...cover, ACCEPT_HEADER])] : cover
 }
 
 function refuseSealing(headers: Headers, sealed: unknown): void {

@@ -1,11 +1,10 @@
+import { hintFrom } from '#hints'
 import { hasBody, mayBeSealed } from '../../shared/http/binding.js'
-import { ENCODING_HEADER, SEALED_ENCODING } from '../../shared/http/header-names.js'
-import type { Awaited, StreamLife } from './awaited.js'
+import type { Awaited } from './awaited.js'
 import { readBytes } from './body.js'
-import { BODILESS, handOut, type RealmResponse, unproved } from './handed-out.js'
-import { hintForUnproved } from './no-answer.js'
+import { BODILESS, changed, handOut, type RealmResponse, unproved } from './handed-out.js'
 import type { ErrorAnswer } from './presenting.js'
-import { type ClaimedReplies, isBound, readClaim, sealedReply } from './response-proof.js'
+import { type ClaimedReplies, isBound, readClaim } from './response-proof.js'
 
 export type { RealmResponse }
 
@@ -49,7 +48,7 @@ async function readResponse(response: Response, awaited: Awaited): Promise<Prove
     return { response: await openUnproved(response, awaited, unprotected) }
   }
   const reason = claim.fault ?? `status ${response.status} without a proof`
-  throw unproved(service, reason, hintForUnproved(response, url, service))
+  throw unproved(service, reason, await hintFrom(hints => hints.unprovedHint(response, url, service)))
 }
 
 async function openClaimed(
@@ -61,36 +60,9 @@ async function openClaimed(
   if (sealed === undefined || !mayBeSealed(method, response.status)) {
     return openProved(response, claim.bindings, awaited)
   }
+  const { openSealed } = await import('./sealed-bodies.js')
   return openSealed(response, claim, awaited, sealed)
 }
-
-async function openSealed(
-  response: Response,
-  claim: ClaimedReplies,
-  { presented, url }: Awaited,
-  { clock, timers, signal, prolong }: StreamLife,
-): Promise<RealmResponse> {
-  const { service, key, request } = presented
-  const { headers, body } = response
-  const { status } = response
-  const reply = sealedReply(claim, { status, headers })
-  if (headers.get(ENCODING_HEADER) !== SEALED_ENCODING || body === null) {
-    const hint = `the service, or what is in front of it, may be of a version without sealed bodies: leave out sealed, or update it`
-    throw unproved(service, 'it is not sealed', hint)
-  }
-  if (reply === undefined)
-    throw unproved(service, 'its status or headers are not those that the service sent', CHANGED)
-  const { openDownload, StreamOpener } = await import('./sealed-bodies.js')
-  const opener = new StreamOpener({ key, direction: 'service-to-client', messages: [request.bytes, reply] })
-  const onOver = prolong()
-  const stream = openDownload({ body, opener, clock, timers, signal, onOver })
-  const opened = new Headers(headers)
-  for (const name of [ENCODING_HEADER, 'content-length']) opened.delete(name)
-  return handOut({ status, headers: opened }, stream, url)
-}
-
-const CHANGED =
-  'something on the way changes responses: look for a proxy that rewrites bodies, redirects, content types or covered headers'
 
 async function openProved(
   response: Response,
@@ -99,17 +71,14 @@ async function openProved(
 ): Promise<RealmResponse> {
   const { service } = presented
   if (response.headers.has('content-encoding')) {
-    throw unproved(
-      service,
-      'the body has a content-encoding',
-      'turn off compression in the service and in proxies',
-    )
+    const hint = await hintFrom(hints => hints.ENCODED_HINT)
+    throw unproved(service, 'the body has a content-encoding', hint)
   }
   const { status, headers } = response
   const read = await readBytes(response.body, maxBytes, 'response', 'maxResponse')
   const body = hasBody(method, status) ? read : new Uint8Array()
   if (!isBound(bindings, { status, headers, body })) {
-    throw unproved(service, 'its status, headers or body are not those that the service sent', CHANGED)
+    throw await changed(service, 'its status, headers or body')
   }
   return handOut(response, BODILESS.has(status) || method === 'HEAD' ? null : body, url)
 }

@@ -15,7 +15,6 @@ import { type Answer, answerTo, type Refused } from './recovery.js'
 import { serviceRefusal } from './service-refusals.js'
 import type { ServiceTimes } from './service-times.js'
 import { callFields, sendTold } from './told-call.js'
-import { presentTraced } from './traced-call.js'
 
 export interface PresenterOptions {
   readonly client: Principal
@@ -43,9 +42,10 @@ export class Presenter {
   }
 
   /** @throws OrthrusError with the service's code or `refused_unproved`, and whatever `send` throws */
-  present<T extends object>(use: Presenting<T>): Promise<T> {
+  async present<T extends object>(use: Presenting<T>): Promise<T> {
     const { tracing } = this.#options.telemetry
     if (tracing === undefined) return this.#present(use)
+    const { presentTraced } = await import('./traced-call.js')
     return presentTraced(tracing, this.#options, use, within => this.#present(within))
   }
 
@@ -59,7 +59,8 @@ export class Presenter {
     await this.#learn(use, first, refused, answer)
     // A ticket from the caller cannot be replaced, and would be refused again.
     const irreplaceable = answer.replace !== 'no' && first.own === undefined
-    if (answer.next === 'caller' || irreplaceable) throw this.#refusal(use, first, refused, answer.final)
+    if (answer.next === 'caller' || irreplaceable)
+      throw await this.#refusal(use, first, refused, answer.final)
     const { code } = refused.error
     const again = { code, as: answer.next, wait: answer.wait }
     const fields = callFields(this.#options, use, first)
@@ -84,7 +85,7 @@ export class Presenter {
     if (!('error' in refused)) return refused
     const answer = answerTo(refused.error, { ...factsOf(use, presented), resendable: false })
     await this.#learn(use, presented, refused, answer)
-    throw this.#refusal(use, presented, refused, answer.final)
+    throw await this.#refusal(use, presented, refused, answer.final)
   }
 
   async #prepare(use: Presenting<object>, wait: number): Promise<Presented> {
@@ -129,7 +130,7 @@ export class Presenter {
     { own, request }: Presented,
     { error, kdc }: ErrorAnswer,
     final: boolean,
-  ): OrthrusError {
+  ): Promise<OrthrusError> {
     const { client } = this.#options
     const ended = endedAt(ticket, error.time)
     const refusal = refusalId(request.mac)

@@ -5,7 +5,6 @@ import {
   type CoveredBody,
   type HeaderPairs,
   isSameBinding,
-  RECORDS,
   responseBinding,
 } from '../../shared/http/binding.js'
 import { listOf, parseChallenges, parseMessages } from '../../shared/http/headers.js'
@@ -56,14 +55,6 @@ export function readClaim(
 export function isBound(bindings: readonly Uint8Array[], { status, headers, body }: ResponseValues): boolean {
   const [actual] = tryEach([body], covered => responseBinding(status, headers, covered), [])
   return actual !== undefined && bindings.some(binding => isSameBinding(binding, actual))
-}
-
-/** The AP-REP that proves the head of a sealed response; the key of its body depends on it. */
-export function sealedReply(
-  { bindings, replies }: ClaimedReplies,
-  head: Omit<ResponseValues, 'body'>,
-): Uint8Array | undefined {
-  return replies.find((_, i) => isBound(bindings.slice(i, i + 1), { ...head, body: RECORDS }))
 }
 
 function tryEach<A, T>(all: readonly A[], open: (one: A) => T, faults: string[]): T[] {

@@ -1,33 +1,26 @@
+import { hintFrom } from '#hints'
 import type { WireError } from '../../shared/encoding/error.js'
-import { OrthrusError, type WireCode } from '../../shared/errors.js'
-import { localPart } from '../../shared/principal.js'
-import { pathFault, pathOf } from '../../shared/ticket/caveat-path.js'
+import { OrthrusError } from '../../shared/errors.js'
+import type { RefusedRequest } from '../hints/service-hints.js'
 import { caveatTold } from '../kdc-link/refusals.js'
-import { type RefusedTickets, restrictionHint } from './restriction-hints.js'
 
 /** Turns the ERROR of a service into an `OrthrusError` that tells a person the next step. */
 
-export interface RefusedRequest extends RefusedTickets {
+/** What is known of the refused request. */
+export interface Refusal extends Omit<RefusedRequest, 'caveat'> {
   readonly final: boolean
   /** The id by which the log of the service names it. */
   readonly refusal: string
   /** The URL of the KDC that was asked, if it was one. */
   readonly kdc: string | undefined
-  /** The target as on the request line, if there is one. */
-  readonly target: string | undefined
-  /** The end of the presented credential, if it has ended, milliseconds. */
-  readonly ended: number | undefined
 }
 
 /** Anybody can write an ERROR of type 05: it becomes `refused_unproved`, and its code is only `facts.claimed`. */
-export function serviceRefusal(error: WireError, request: RefusedRequest): OrthrusError {
+export async function serviceRefusal(error: WireError, request: Refusal): Promise<OrthrusError> {
   const { client, service, final, refusal, kdc } = request
   const { code, authenticated, time, floor, message } = error
-  const started = code === 'clock_skew' && floor !== null && floor >= time
-  const hint = started
-    ? `${service} has just started, and accepts only requests stamped after that; an earlier copy of this one may have been handled: if not, send it again`
-    : (ownHint(code, caveatTold(message).caveat, request) ??
-      serviceHint(code, localPart(client), localPart(service)))
+  const { told, caveat } = caveatTold(message)
+  const hint = await hintFrom(hints => hints.serviceHint(error, { ...request, caveat }))
   const facts = { principal: client, service, time, floor, final, hint, refusal, ...(kdc && { kdc }) }
   const name = kdc === undefined ? service : `${service} at ${kdc}`
   if (!authenticated) {
@@ -41,54 +34,6 @@ export function serviceRefusal(error: WireError, request: RefusedRequest): Orthr
       },
     )
   }
-  const { told, ...caveat } = caveatTold(message)
-  return new OrthrusError(code, `${name} refused the request${told}`, { ...facts, ...caveat })
-}
-
-/** The hint if the client itself knows the cause. */
-function ownHint(code: WireCode, caveat: string | undefined, request: RefusedRequest): string | undefined {
-  const { target, ended } = request
-  if (ended !== undefined && (code === 'ticket_expired' || caveat === 'expires')) {
-    return `the credential ended at ${new Date(ended).toISOString()}: ask whoever handed it on for another`
-  }
-  if (code !== 'caveat_failed') return undefined
-  const fault = pathFault(pathOf(target) ?? '/')
-  if (fault !== undefined) return `no paths caveat can hold for the path of this request: ${fault}`
-  return restrictionHint(caveat, request)
-}
-
-const WRONG =
-  'one of the two is wrong, so set that one; /health of the KDC says whether it knows that its own is'
-
-function serviceHint(code: WireCode, client: string, service: string): string {
-  switch (code) {
-    case 'clock_skew':
-      return `the clock of ${service} and the KDC's disagree: one of the two is wrong; the next request is stamped by the clock of ${service}`
-    case 'replay':
-      return 'the service has seen this request before and may have handled it: find out before repeating it'
-    case 'ticket_invalid':
-      return `is ${service} the service at this address? If not, correct the address, or the name in services of connect; if it is, it may lack its newest key: give it its newest keytab`
-    case 'ticket_expired':
-      return `ask again; if it stays so, the clock of ${service} is ahead of the KDC's: ${WRONG}`
-    case 'ticket_not_yet_valid':
-      return `the clock of ${service} is behind the KDC's: ${WRONG}`
-    case 'revoked':
-      return `run: orthrus admin show ${client}`
-    case 'delegation_invalid':
-      return 'ask the client for a credential made for this holder'
-    case 'not_authorized':
-      return `${service} wants a claim that the ticket lacks; run: orthrus admin allow ${client} ${service} --claim NAME=VALUE`
-    case 'binding_mismatch':
-      return `something on the way changes requests: look for a proxy that rewrites paths, headers or bodies; or ${service} requires a header to be covered, which its log names: realm.fetch(url, { cover: ['idempotency-key'] })`
-    case 'auth_failed':
-      return `check that ${service} is the service at this address`
-    case 'rate_limited':
-      return 'send fewer requests at a time'
-    case 'unavailable':
-      return `the log of ${service} says why`
-    case 'too_large':
-      return `send less at once, or give requireTicket of ${service} a larger maxBody`
-    default:
-      return `the log of ${service} says why; client and service may be of different versions, or a gateway changes requests: HTTP/2, a header X-Original-URL and the like are refused`
-  }
+  const named = caveat === undefined ? {} : { caveat }
+  return new OrthrusError(code, `${name} refused the request${told}`, { ...facts, ...named })
 }

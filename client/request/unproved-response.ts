@@ -1,8 +1,8 @@
 import { showsProtocol } from '../../shared/http/protocol-signs.js'
+import { unprovedHint } from '../hints/answer-hints.js'
 import type { Awaited } from './awaited.js'
 import { readBytes } from './body.js'
 import { BODILESS, handOut, type RealmResponse, unproved } from './handed-out.js'
-import { hintForUnproved } from './no-answer.js'
 import { REDIRECTS } from './redirects.js'
 import type { UnprotectedOrigins } from './unprotected.js'
 
@@ -53,7 +53,7 @@ function unprotectedFault(
     return { reason: status, hint }
   }
   if (response.type === 'opaqueredirect')
-    return { reason: status, hint: hintForUnproved(response, url, service) }
+    return { reason: status, hint: unprovedHint(response, url, service) }
   if (REDIRECTS.has(response.status) && response.headers.has('location')) {
     const hint = `whoever wrote it would choose what this client signs next, so allowUnprotected takes no redirects: request the final address, or protect ${service} first`
     return { reason: `${status} that redirects`, hint }

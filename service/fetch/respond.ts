@@ -1,7 +1,7 @@
 import type { VerifiedRequest } from '../../shared/accept/accept.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { hasBody } from '../../shared/http/binding.js'
-import { formatFurtherHeaders } from '../../shared/http/further-headers.js'
+import { formatFurtherHeaders } from '../../shared/http/further-option.js'
 import { ENCODING_HEADER, FURTHER_HEADER, SEALED_ENCODING } from '../../shared/http/header-names.js'
 import type { Header, RequestMessage } from '../request/message.js'
 import { requestFields } from '../request/refuse.js'

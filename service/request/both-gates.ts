@@ -1,4 +1,4 @@
-import { furtherHeadersOf } from '../../shared/http/further-headers.js'
+import { furtherHeadersOf } from '../../shared/http/further-option.js'
 import type { TicketGate } from './options.js'
 
 /**

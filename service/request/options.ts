@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Value } from '../../shared/encoding/encoding.js'
-import { furtherHeadersOf } from '../../shared/http/further-headers.js'
+import { furtherHeadersOf } from '../../shared/http/further-option.js'
 import { type KnownOptions, requireKnownOptions } from '../../shared/options.js'
 import { quoted } from '../../shared/shown-text.js'
 import type { CaveatChecker } from '../../shared/ticket/caveats.js'

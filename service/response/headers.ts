@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { HeaderPairs } from '../../shared/http/binding.js'
-import { formatFurtherHeaders, furtherHeadersOf } from '../../shared/http/further-headers.js'
+import { formatFurtherHeaders, furtherHeadersOf } from '../../shared/http/further-option.js'
 import { COVERED_RESPONSE_HEADERS, FURTHER_HEADER } from '../../shared/http/header-names.js'
 
 type HeaderValue = string | number | readonly string[]

@@ -1,5 +1,5 @@
 import { OrthrusError } from '../../shared/errors.js'
-import { formatFurtherHeaders } from '../../shared/http/further-headers.js'
+import { formatFurtherHeaders } from '../../shared/http/further-option.js'
 import { FURTHER_HEADER } from '../../shared/http/header-names.js'
 import type { AuthorisedRequest } from '../request/authorise.js'
 import type { Header, RequestMessage, ResponseMessage } from '../request/message.js'

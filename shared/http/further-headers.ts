@@ -1,5 +1,5 @@
 import { malformed } from '../errors.js'
-import { hasSecret, quoted, shown } from '../shown-text.js'
+import { quoted } from '../shown-text.js'
 import {
   COVERED_REQUEST_HEADERS,
   COVERED_RESPONSE_HEADERS,
@@ -9,7 +9,7 @@ import {
 
 /** The names of further headers that a request or response covers (docs/protocol.md section 8, Further headers). */
 
-const NAMES_MAX = 32
+export const NAMES_MAX = 32
 
 /** The characters of a header's name, without upper case. */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
@@ -62,33 +62,8 @@ export function furtherNames(list: string | null | undefined): readonly string[]
   return list === undefined || list === null ? NONE : Object.freeze(parseFurtherHeaders(list))
 }
 
-/** The value of `orthrus-covered`. @param names as `furtherHeadersOf` returns them, at least one */
-export function formatFurtherHeaders(names: readonly string[]): string {
-  return names.join(', ')
-}
-
-/**
- * What an option says to cover: the names in lower case and ascending order.
- * @param option its name, for the error
- * @throws TypeError if it is not a list of at most 32 different names that may be covered
- */
-export function furtherHeadersOf(option: string, given: unknown): readonly string[] {
-  if (!Array.isArray(given)) throw new TypeError(`${option} is a list of names of headers`)
-  const names = given.map(name => nameIn(option, name)).sort()
-  const twice = names.find((name, i) => name === names[i + 1])
-  if (twice !== undefined) throw new TypeError(`${option} names ${quoted(twice)} twice`)
-  if (names.length > NAMES_MAX) throw new TypeError(`${option} has at most ${NAMES_MAX} names`)
-  return Object.freeze(names)
-}
-
-function nameIn(option: string, given: unknown): string {
-  const name = typeof given === 'string' ? given.replace(/[A-Z]/g, letter => letter.toLowerCase()) : ''
-  const fault = hasSecret(name) ? 'is a secret' : faultIn(name)
-  if (fault === undefined) return name
-  throw new TypeError(`${option} names ${shown(given)}, which ${fault}`)
-}
-
-function faultIn(name: string): string | undefined {
+/** Why a name cannot be covered. */
+export function faultIn(name: string): string | undefined {
   if (ALWAYS_COVERED.has(name)) return 'the protocol covers, or refuses, by itself'
   if (NEVER_COVERED.has(name)) return 'cannot be covered'
   return NAME.test(name) ? undefined : 'is no name of a header in lower case'

@@ -75,10 +75,3 @@ export function failed(cause: unknown): TracedOutcome {
   const { code, reason, facts } = cause
   return { failure: code, reason, refusal: facts.refusal }
 }
-
-/** @param name what takes the options. @throws TypeError if it is no tracing */
-export function requireTracing(name: string, tracing: unknown): void {
-  if (tracing === undefined) return
-  if (typeof tracing === 'object' && tracing !== null && 'begin' in tracing) return
-  throw new TypeError(`tracing of ${name} is what createTracing of orthrus/opentelemetry gives`)
-}

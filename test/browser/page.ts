@@ -89,6 +89,12 @@ export async function pageFiles(): Promise<Served> {
   }
 }
 
+/** What the page loads before it runs. */
+export async function pathsAtOnce(): Promise<string[]> {
+  client ??= bundled(PROGRAM)
+  return (await client).filter(({ atOnce }) => atOnce).map(({ path }) => path)
+}
+
 /** Nothing but its own scripts, no text that becomes a script, and connections as the page needs them. */
 export const STRICT_CSP =
   "default-src 'none'; script-src 'self'; connect-src http: ws:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"

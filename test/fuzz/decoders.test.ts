@@ -22,6 +22,10 @@ const ELSEWHERE = new Map([
     'client/request/unproved-response.ts#openUnproved',
     'it reads no form, only bytes up to a bound: tried in test/client/request/unprotected.test.ts',
   ],
+  [
+    'client/request/sealed-response.ts#openSealed',
+    'its head is proved as that of any response, its records are those of sealed streams: tried in test/attacks/sealed-bodies.test.ts',
+  ],
   ['shared/keytab/keytab-file.ts#readKeytabFile', 'there are no files in a browser: it refuses'],
   [
     'kdc/store/level/store.ts#openLevelStore',

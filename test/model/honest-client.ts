@@ -1,5 +1,6 @@
+import { credentialSource } from '../../client/cache/credential-source.js'
 import { TicketCache } from '../../client/cache/ticket-cache.js'
-import { credentialSource, loginSource, type TicketSource } from '../../client/cache/ticket-source.js'
+import { loginSource, type TicketSource } from '../../client/cache/ticket-source.js'
 import { ClockCheck } from '../../client/kdc-link/clock-check.js'
 import { KdcClock, startSpan } from '../../client/kdc-link/kdc-clock.js'
 import { RefusalMemory } from '../../client/kdc-link/refusal-memory.js'

@@ -32,7 +32,7 @@ export const FAULTS: readonly SimulatedFault[] = [
   {
     name: 'the client sends again when no answer comes',
     file: 'client/request/fetch.ts',
-    from: '    throw noAnswer(cause, { url, service: presented.service, isStreamed: request.isStreamed })\n',
+    from: '    throw await noAnswer(cause, { url, service: presented.service, isStreamed: request.isStreamed })\n',
     to: '    return send(exchanges, request, presented, options)\n',
     says: ATTEMPTS,
   },

@@ -340,6 +340,8 @@ describe('a KDC that is not up yet', () => {
     const setting = new Setting()
     setting.kdc.down()
     const connecting = setting.connect({ wait: '30s' })
+    // What waits is loaded first.
+    await expect.poll(() => setting.kdc.tried.length).toBe(1)
     await setting.time.elapse(20 * SECOND)
     setting.kdc.up()
     expect(await taken(setting, connecting)).toBeLessThanOrEqual(4 * SECOND)

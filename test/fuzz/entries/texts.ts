@@ -13,11 +13,8 @@ import {
 import { fromBase64url, toBase64url } from '../../../shared/bytes.js'
 import { AuthKey, LongTermKey } from '../../../shared/crypto/keys.js'
 import { seal } from '../../../shared/crypto/seal.js'
-import {
-  formatFurtherHeaders,
-  furtherHeadersOf,
-  parseFurtherHeaders,
-} from '../../../shared/http/further-headers.js'
+import { parseFurtherHeaders } from '../../../shared/http/further-headers.js'
+import { formatFurtherHeaders, furtherHeadersOf } from '../../../shared/http/further-option.js'
 import {
   formatChallenge,
   formatMessageHeader,

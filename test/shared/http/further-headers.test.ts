@@ -3,12 +3,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../shared/bytes.js'
 import { requestBinding, responseBinding } from '../../../shared/http/binding.js'
-import {
-  formatFurtherHeaders,
-  furtherHeadersOf,
-  furtherNames,
-  parseFurtherHeaders,
-} from '../../../shared/http/further-headers.js'
+import { furtherNames, parseFurtherHeaders } from '../../../shared/http/further-headers.js'
+import { formatFurtherHeaders, furtherHeadersOf } from '../../../shared/http/further-option.js'
 import {
   COVERED_REQUEST_HEADERS,
   COVERED_RESPONSE_HEADERS,

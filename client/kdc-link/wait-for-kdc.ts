@@ -4,8 +4,8 @@ import { SECOND } from '../../shared/time.js'
 import { abortable, type Timers } from '../../shared/timers.js'
 import type { KdcConnection } from './connection.js'
 
-export interface ReachOptions {
-  /** How long to keep trying to reach a KDC, milliseconds; 0 tries once. */
+export interface WaitOptions {
+  /** How long to keep trying to reach a KDC, milliseconds. */
   readonly wait: number
   readonly timers: Timers
   readonly logger: Logger
@@ -13,15 +13,14 @@ export interface ReachOptions {
 }
 
 /**
- * Reaches a KDC, and waits for one that has not started yet. The connection itself pauses between attempts.
+ * Reaches a KDC, also one that has not started yet. The connection itself pauses between attempts.
  * @throws OrthrusError `unavailable` from the last attempt
  * @throws the reason of the signal, if it is aborted
  */
-export async function reachKdc(
+export async function waitForKdc(
   connection: KdcConnection,
-  { wait, timers, logger, signal }: ReachOptions,
+  { wait, timers, logger, signal }: WaitOptions,
 ): Promise<void> {
-  if (wait === 0) return abortable(connection.open(), signal)
   const over = new AbortController()
   const timer = timers.setTimeout(() => over.abort(), wait)
   const either = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal])
