@@ -50,5 +50,5 @@ export class PortableChunks {
 }
 
 function nameOf(path) {
-  return /([\w-]+)(?:\/index)?\.ts$/.exec(path)?.[1]
+  return /([\w-]+)(?:\/index)?\.tsx?$/.exec(path)?.[1]
 }
