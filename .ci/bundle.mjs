@@ -20,6 +20,8 @@ const COMMON = {
   // Packages stay imports, so that an update of one reaches whoever installs it.
   external: id => !/^[./#]/.test(id),
   transform: { target: 'node20' },
+  // How long something takes says more of the machine than of the build, which would fail where there is much to do.
+  checks: { bundlerTimings: false },
   onLog: (level, log) => {
     if (level === 'warn' && !EXPECTED.has(log.code)) throw new Error(`the bundler warns: ${log.message}`)
   },

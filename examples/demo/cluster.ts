@@ -1,9 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, OrthrusError, silentLogger } from 'orthrus/client'
 import type { LoadReport } from './cluster-load.js'
+import { atEnd, demonstrate, require, say } from './demonstration.js'
 import { Members, requireEtcd } from './members.js'
 import { orthrus, Party, startCommand } from './processes.js'
 
@@ -18,17 +17,6 @@ const REALM = 'demo.example'
 const WATCHED = 5_000
 /** The longest that a new ticket may take while a KDC or the leader is away, milliseconds. */
 const TICKET_WITHIN = 4_000
-
-const cleanups: (() => unknown)[] = []
-let steps = 0
-
-function say(text: string): void {
-  console.log(`${String(++steps).padStart(2)}. ${text}`)
-}
-
-function require(held: boolean, expected: string, actual: unknown): void {
-  if (!held) throw new Error(`expected: ${expected}; what happened: ${JSON.stringify(actual)}`)
-}
 
 interface Kdc {
   readonly url: string
@@ -49,7 +37,7 @@ async function startKdcs(folder: string, store: string): Promise<Kdc[]> {
       join(folder, `audit-${place}`),
     ]
     const { told, stop, kill } = await startCommand<{ url: string }>(folder, args)
-    cleanups.push(stop)
+    atEnd(stop)
     kdcs.push({ url: told.url, kill })
   }
   return kdcs
@@ -83,12 +71,10 @@ function told({ calls, tickets, longest }: LoadReport): string {
   return `${calls} calls, none failed; ${tickets} new tickets, the slowest after ${Math.round(longest)} ms`
 }
 
-try {
+await demonstrate(async folder => {
   requireEtcd()
-  const folder = await mkdtemp(join(tmpdir(), 'orthrus-demo-'))
-  cleanups.push(() => rm(folder, { recursive: true, force: true }))
   const members = await Members.start(folder)
-  cleanups.push(() => members.stop())
+  atEnd(() => members.stop())
   say(`three members of etcd run; ${await members.leader()} leads`)
   const store = members.storeOf(REALM)
   await orthrus(folder, ['init', REALM, '--store', store])
@@ -111,7 +97,7 @@ try {
     'web.keytab',
     urls.join(','),
   ])
-  cleanups.push(() => load.stop())
+  atEnd(() => load.stop())
   say('orders serves, and ten clients call it and ask for a new ticket each, over and over')
   say(`nothing is wrong: ${told(await during(load, async () => {}))}`)
 
@@ -130,18 +116,4 @@ try {
     require(code === 'principal_disabled', 'a refusal of both KDCs that are left', code)
   }
   say(`stranger is disabled, which took ${took} ms to be true everywhere: both KDCs that are left refuse it`)
-  console.log('All of it happened as it should.')
-} catch (error) {
-  console.error(
-    `The demonstration failed after step ${steps}: ${error instanceof Error ? error.message : error}`,
-  )
-  process.exitCode = 1
-} finally {
-  for (const cleanup of cleanups.reverse()) {
-    try {
-      await cleanup()
-    } catch (error) {
-      console.error(error)
-    }
-  }
-}
+})

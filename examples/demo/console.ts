@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connectAdmin } from 'orthrus/admin'
 import { addAdministrator, furnish } from './console-realm.js'
 import { startTraffic } from './console-traffic.js'
+import { atEnd, untilInterrupted } from './demonstration.js'
 import { orthrus, startCommand } from './processes.js'
 
 /**
@@ -15,28 +14,24 @@ import { orthrus, startCommand } from './processes.js'
 const REALM = 'demo.example'
 const NAME = 'ops'
 
-const cleanups: (() => unknown)[] = []
-
-async function build(): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'orthrus-demo-'))
-  cleanups.push(() => rm(folder, { recursive: true, force: true }))
+async function build(folder: string): Promise<void> {
   await orthrus(folder, ['init', REALM, '--data', 'data'])
   // The port can be chosen, for a bookmark or a tunnel: npm run demo:console -- 8760
   const place = `127.0.0.1:${process.argv[2] ?? 0}`
   const kdc = await startCommand<{ url: string; console: string }>(folder, [
     ...['kdc', '--data', 'data', '--listen', '127.0.0.1:0', '--console', place],
   ])
-  cleanups.push(kdc.stop)
+  atEnd(kdc.stop)
   const { url, console: page } = kdc.told
   const keytab = join(folder, 'data', 'admin.keytab')
   const login = ['--kdc', url, '--keytab', keytab]
   const administration = await connectAdmin({ kdc: url, keytab })
-  cleanups.push(() => administration.close())
+  atEnd(() => administration.close())
   await furnish(administration, (...args) => orthrus(folder, ['admin', ...args, ...login]))
   const password = randomBytes(9).toString('base64url')
   await addAdministrator(NAME, password, folder, login)
   const traffic = await startTraffic(url, folder, `${NAME}@${REALM}`)
-  cleanups.push(traffic.stop)
+  atEnd(traffic.stop)
   console.log(`The console of ${REALM} is at ${page}`)
   console.log(`  name      ${NAME}`)
   console.log(`  password  ${password}`)
@@ -44,11 +39,4 @@ async function build(): Promise<void> {
   console.log('Programs ask for tickets all the time; Ctrl-C ends it all and removes the realm.')
 }
 
-const interrupted = new Promise<void>(resolve => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve())
-})
-try {
-  await Promise.race([build().then(() => interrupted), interrupted])
-} finally {
-  for (const cleanup of cleanups.reverse()) await cleanup()
-}
+await untilInterrupted(build)

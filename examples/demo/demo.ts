@@ -1,7 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Answer } from './attacker.js'
+import { atEnd, demonstrate, require, say } from './demonstration.js'
 import type { CallOrder, CallOutcome } from './peer.js'
 import { orthrus, Party, startKdc } from './processes.js'
 
@@ -10,25 +9,12 @@ import { orthrus, Party, startKdc } from './processes.js'
  * that controls the network. Each step says what happened. The demonstration fails if any step goes otherwise.
  */
 
-const cleanups: (() => Promise<void>)[] = []
-let steps = 0
-
-function say(text: string): void {
-  console.log(`${String(++steps).padStart(2)}. ${text}`)
-}
-
-function require(held: boolean, expected: string, actual: unknown): void {
-  if (!held) throw new Error(`expected: ${expected}; what happened: ${JSON.stringify(actual)}`)
-}
-
-async function startRealm(): Promise<{ folder: string; kdc: string }> {
-  const folder = await mkdtemp(join(tmpdir(), 'orthrus-demo-'))
-  cleanups.push(() => rm(folder, { recursive: true, force: true }))
+async function startRealm(folder: string): Promise<string> {
   await orthrus(folder, ['init', 'demo.example', '--data', 'data'])
   const { url, stop } = await startKdc(folder, 'data')
-  cleanups.push(stop)
+  atEnd(stop)
   say(`realm demo.example was made; its KDC listens on ${url}, its database is LevelDB in ${folder}`)
-  return { folder, kdc: url }
+  return url
 }
 
 async function registerPrincipals(folder: string, kdc: string): Promise<void> {
@@ -52,7 +38,7 @@ interface Peer {
 
 async function startPeer(folder: string, name: string, kdc: string): Promise<Peer> {
   const [party, { url }] = await Party.start<{ url: string }>(folder, './peer.js', [`${name}.keytab`, kdc])
-  cleanups.push(() => party.stop())
+  atEnd(() => party.stop())
   return { url, call: order => party.ask<CallOutcome>(order) }
 }
 
@@ -67,7 +53,7 @@ async function callEachWay(web: Peer, orders: Peer): Promise<void> {
 
 async function attack(folder: string, web: Peer, orders: Peer): Promise<void> {
   const [attacker, { url }] = await Party.start<{ url: string }>(folder, './attacker.js', [orders.url])
-  cleanups.push(() => attacker.stop())
+  atEnd(() => attacker.stop())
   const post = (body: string) => web.call({ url: `${url}/orders`, service: 'orders', method: 'POST', body })
 
   const relayed = await post('one book')
@@ -108,18 +94,10 @@ function expectRefused(outcome: CallOutcome, code: string, expected: string): vo
   require('code' in outcome && outcome.code === code, expected, outcome)
 }
 
-try {
-  const { folder, kdc } = await startRealm()
+await demonstrate(async folder => {
+  const kdc = await startRealm(folder)
   await registerPrincipals(folder, kdc)
   const [web, orders] = await Promise.all([startPeer(folder, 'web', kdc), startPeer(folder, 'orders', kdc)])
   await callEachWay(web, orders)
   await attack(folder, web, orders)
-  console.log('All of it happened as it should.')
-} catch (error) {
-  console.error(
-    `The demonstration failed after step ${steps}: ${error instanceof Error ? error.message : error}`,
-  )
-  process.exitCode = 1
-} finally {
-  for (const cleanup of cleanups.reverse()) await cleanup().catch(error => console.error(error))
-}
+})

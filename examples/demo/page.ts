@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { createSite, type Places } from '../page/site.js'
+import { atEnd, untilInterrupted } from './demonstration.js'
 import { orthrus, startCommand } from './processes.js'
 
 /**
@@ -19,18 +18,14 @@ const REALM = 'demo.example'
 const SITE = fileURLToPath(new URL('../page/web', import.meta.url))
 const SERVICE = fileURLToPath(new URL('../page/service.js', import.meta.url))
 
-const cleanups: (() => unknown)[] = []
-
-async function build(): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'orthrus-demo-'))
-  cleanups.push(() => rm(folder, { recursive: true, force: true }))
+async function build(folder: string): Promise<void> {
   const places = { kdc: '', realm: REALM, orders: '' }
   const page = await startSite(places)
   await orthrus(folder, ['init', REALM, '--data', 'data'])
   const kdc = await startCommand<{ url: string }>(folder, [
     ...['kdc', '--data', 'data', '--listen', '127.0.0.1:0', '--allow-origin', page],
   ])
-  cleanups.push(kdc.stop)
+  atEnd(kdc.stop)
   places.kdc = kdc.told.url
   const admin = (args: string[], input = ''): Promise<string> =>
     orthrus(folder, ['admin', ...args, '--kdc', places.kdc, '--keytab', join('data', 'admin.keytab')], input)
@@ -52,7 +47,7 @@ async function startSite(places: Places): Promise<string> {
   const site = await createSite(SITE, () => places)
   site.listen(Number(process.argv[2] ?? 0), '127.0.0.1')
   await once(site, 'listening')
-  cleanups.push(() => {
+  atEnd(() => {
     site.close()
     site.closeAllConnections()
   })
@@ -68,7 +63,7 @@ async function startService(folder: string, kdc: string, page: string): Promise<
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = once(child, 'close')
-  cleanups.push(async () => {
+  atEnd(async () => {
     child.kill()
     await ended
   })
@@ -78,11 +73,4 @@ async function startService(folder: string, kdc: string, page: string): Promise<
   return url
 }
 
-const interrupted = new Promise<void>(resolve => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve())
-})
-try {
-  await Promise.race([build().then(() => interrupted), interrupted])
-} finally {
-  for (const cleanup of cleanups.reverse()) await cleanup()
-}
+await untilInterrupted(build)

@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { atEnd, demonstrate, require, say } from './demonstration.js'
 import { orthrus, startCommand, startKdc } from './processes.js'
 import { hexDump, Wire } from './wire.js'
 
@@ -15,17 +14,6 @@ import { hexDump, Wire } from './wire.js'
  */
 
 const SECRET = 'the-launch-code-is-4711'
-const cleanups: (() => unknown)[] = []
-let steps = 0
-
-function say(text: string): void {
-  console.log(`${String(++steps).padStart(2)}. ${text}`)
-}
-
-function require(held: boolean, expected: string, actual: unknown): void {
-  if (!held) throw new Error(`expected: ${expected}; what happened: ${JSON.stringify(actual)}`)
-}
-
 async function startRedis(path: string): Promise<void> {
   const child = spawn('redis-server', [
     '--port',
@@ -37,13 +25,14 @@ async function startRedis(path: string): Promise<void> {
     '--save',
     '',
   ])
-  cleanups.push(async () => {
+  atEnd(async () => {
+    // One that could not be started has no number, and never exits.
+    if (child.pid === undefined || child.exitCode !== null) return
     const ended = once(child, 'exit')
     child.kill()
     await ended
   })
   const missing = once(child, 'error').then(() => {
-    cleanups.pop()
     throw new Error('redis-server is not installed: this demonstration needs it')
   })
   const ready = (async () => {
@@ -81,12 +70,10 @@ interface Ends {
   readonly wire: Wire
 }
 
-async function build(): Promise<Ends> {
-  const folder = await mkdtemp(join(tmpdir(), 'orthrus-demo-'))
-  cleanups.push(() => rm(folder, { recursive: true, force: true }))
+async function build(folder: string): Promise<Ends> {
   await orthrus(folder, ['init', 'demo.example', '--data', 'data'])
   const kdc = await startKdc(folder, 'data')
-  cleanups.push(kdc.stop)
+  atEnd(kdc.stop)
   const admin = (...args: string[]) =>
     orthrus(folder, ['admin', ...args, '--kdc', kdc.url, '--keytab', join('data', 'admin.keytab')])
   await admin('add', 'redis', 'web', 'stranger')
@@ -103,9 +90,9 @@ async function build(): Promise<Ends> {
     '--keytab',
     'redis.keytab',
   ])
-  cleanups.push(end.stop)
+  atEnd(end.stop)
   const wire = await Wire.before(portOf(end.told.listen))
-  cleanups.push(() => wire.close())
+  atEnd(() => wire.close())
   say(`"orthrus tunnel serve" stands in front of it, as redis, on ${end.told.listen}`)
   return { folder, kdc: kdc.url, wire }
 }
@@ -120,7 +107,7 @@ function connectAs(name: string, { folder, kdc, wire }: Ends) {
 
 async function serveOne(ends: Ends): Promise<number> {
   const end = await connectAs('web', ends)
-  cleanups.push(end.stop)
+  atEnd(end.stop)
   const port = portOf(end.told.listen)
   const set = await redisCli(port, 'SET', 'plan', SECRET)
   const got = await redisCli(port, 'GET', 'plan')
@@ -141,7 +128,7 @@ async function serveOne(ends: Ends): Promise<number> {
 async function refuseOthers(ends: Ends): Promise<void> {
   const refused = await connectAs('stranger', ends).then(
     end => {
-      cleanups.push(end.stop)
+      atEnd(end.stop)
       return 'it was let in'
     },
     (cause: Error) => cause.message,
@@ -182,13 +169,10 @@ async function revoke({ folder, kdc }: Ends, port: number): Promise<void> {
   )
 }
 
-try {
-  const ends = await build()
+await demonstrate(async folder => {
+  const ends = await build(folder)
   const port = await serveOne(ends)
   await refuseOthers(ends)
   await replay(ends, port)
   await revoke(ends, port)
-  console.log('All of it happened as it should.')
-} finally {
-  for (const cleanup of cleanups.reverse()) await cleanup()
-}
+})

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { filesOfConsole, filesOfRealm } from '../../cli/console/files.js'
 import { startConsoleListener } from '../../cli/console/listener.js'
 import { Administration } from '../../client/channel/administration.js'
@@ -18,6 +15,7 @@ import { parametersWith } from '../../shared/exchange/params.js'
 import { patternIn } from '../../shared/pattern.js'
 import { parseRealm, principalIn } from '../../shared/principal.js'
 import { systemClock } from '../../shared/time.js'
+import { temporaryFolder } from '../end-to-end/processes.js'
 
 /** A KDC with its console, in this process, by the platform's clock: a browser has no other. */
 export interface ConsoleRealm {
@@ -37,7 +35,7 @@ const REALM = parseRealm('demo.example')
 
 /** @param withAudit whether the KDC keeps an audit log */
 export async function startConsoleRealm({ withAudit = true } = {}): Promise<ConsoleRealm> {
-  const folder = await mkdtemp(join(tmpdir(), 'orthrus-console-'))
+  const { folder, remove } = await temporaryFolder('orthrus-console-')
   const store = createMemoryStore()
   const masterKey = new MasterKey(systemRandom(SIZE.KEY))
   const vault = new Vault(store, masterKey, systemRandom)
@@ -69,7 +67,7 @@ export async function startConsoleRealm({ withAudit = true } = {}): Promise<Cons
       }),
     close: async () => {
       await Promise.all([kdc.close(), served.close()])
-      await rm(folder, { recursive: true, force: true })
+      await remove()
     },
   }
 }
