@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import type { Principal } from '../../shared/principal.js'
+import { announce } from '../parts/announce.js'
 import { Button } from '../parts/button.js'
 import { FailureNotice } from '../parts/failure.js'
 import { Name } from '../parts/name.js'
@@ -40,6 +41,7 @@ export function Front({ now }: { readonly now: Extract<State, { kind: 'looking' 
 /** A tab that stands at the form goes on with the login of another one only if it is told to. */
 function Offer({ client }: { readonly client: Principal }) {
   const isBusy = useSignal(false)
+  useEffect(() => announce('Another tab is logged in: you can go on with its login.'), [client])
   const go = async (): Promise<void> => {
     isBusy.value = true
     await goOn(client)
