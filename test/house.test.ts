@@ -169,6 +169,7 @@ const ORDER = {
     ],
     ['errors.ts'],
     ['shown-text.ts', 'recently-used.ts', 'printable.ts', 'constants/'],
+    ['unseen.ts'],
   ],
   console: [
     ['main.tsx'],

@@ -25,6 +25,22 @@ describe('text from elsewhere', () => {
     expect(printableJson({ text })).toBe(JSON.stringify({ text }))
   })
 
+  it.each([
+    ['a space of no width', '\u{200b}', '\\u200b'],
+    ['a soft hyphen', '\u{ad}', '\\u00ad'],
+    ['a joiner', '\u{2060}', '\\u2060'],
+    ['a choice of form', '\u{fe0f}', '\\ufe0f'],
+    ['a filler of Hangul', '\u{3164}', '\\u3164'],
+    ['an empty cell of Braille', '\u{2800}', '\\u2800'],
+    ['a letter of a tag', '\u{e0041}', '\\udb40\\udc41'],
+  ])('cannot pass for another one by %s', (_, character, written) => {
+    expect(printable(`ad${character}min`)).toBe(`ad${written}min`)
+    expect(printableLine(`ad${character}min`)).toBe(`ad${written}min`)
+    const json = printableJson({ role: `ad${character}min` })
+    expect(json).toBe(`{"role":"ad${written}min"}`)
+    expect(JSON.parse(json)).toEqual({ role: `ad${character}min` })
+  })
+
   it('cannot look like a line of its own', () => {
     expect(printableLine('a\nb\tc')).toBe('a\\u000ab\\u0009c')
   })
