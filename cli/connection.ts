@@ -271,8 +271,8 @@ async function administratorOf(
 ): Promise<Pick<ConnectionOptions, 'keytab' | 'login'>> {
   const keytab = options.keytab ?? (namesLogin(options) ? undefined : setting(terminal, 'ORTHRUS_KEYTAB'))
   if (keytab !== undefined) return { keytab, ...given({ login: options.login }) }
-  const chosen = await chooseLogin(terminal, options)
   const isHere = !namesLogin(options) && (await isThere(ADMIN_KEYTAB))
+  const chosen = await chooseLogin(terminal, options, [], isHere ? [`--keytab ${ADMIN_KEYTAB}`] : [])
   if (chosen !== undefined && isHere) {
     throw new TypeError(
       `there are a login of ${chosen.login} and ${ADMIN_KEYTAB}: say which one is meant, with --login ${chosen.login} or --keytab ${ADMIN_KEYTAB}`,

@@ -36,6 +36,7 @@ export async function requireLogins(terminal: Terminal): Promise<LoginFolder> {
 /**
  * The login that a command acts under.
  * @param names of services that the command is about, whose realm tells which login is meant
+ * @param others what else may be meant, as it is typed
  * @returns undefined if nobody has logged in, and none is asked for
  * @throws OrthrusError `login_invalid` if the one that is asked for is not there
  * @throws TypeError if there are several, which are named
@@ -44,6 +45,7 @@ export async function chooseLogin(
   terminal: Terminal,
   { login, realm, principal }: LoginOptions,
   names: readonly string[] = [],
+  others: readonly string[] = [],
 ): Promise<ChosenLogin | undefined> {
   const { loginMeant, loginsMeant } = await import('../client/kept-login/choose-login.js')
   const logins = await loginsHere(terminal)
@@ -57,7 +59,7 @@ export async function chooseLogin(
   if (logins === undefined || (meant.length === 0 && !isAskedFor)) return undefined
   if (meant.length > 1) {
     throw new TypeError(
-      `there are logins of ${meant.join(', ')}: say which one is meant, as --login ${meant[0]}`,
+      `there are logins of ${meant.join(', ')}: say which one is meant, as ${[`--login ${meant[0]}`, ...others].join(', or ')}`,
     )
   }
   return { login: loginMeant(all, choice), loginFolder: logins.folder }

@@ -193,6 +193,10 @@ describe('a login', () => {
       failed(/there are a login of bob@demo\.example and orthrus-data\/admin\.keytab/, 2),
     )
     expect((await run('admin', 'list', '--login', 'bob')).code).toBe(0)
+    await logins.write(await loginOf(other, 'carl'))
+    expect(await run('admin', 'list')).toEqual(
+      failed(/as --login bob@demo\.example, or --keytab orthrus-data\/admin\.keytab/, 2),
+    )
   })
 
   it('that cannot be used is told by tickets and by commands, with what to type', async () => {
