@@ -9,6 +9,9 @@ const kdc = process.env.ORTHRUS_KDC ?? 'ws://127.0.0.1:8750'
 const page = process.env.PAGE ?? 'https://app.example'
 const [host, port] = (process.env.LISTEN ?? '127.0.0.1:8080').split(':')
 
+/** How many orders are kept: they are in memory. */
+const KEPT = 100
+
 const orders = [{ id: 0, what: 'a book about dogs', by: 'the shop' }]
 const followers = new Set<Channel>()
 
@@ -23,8 +26,9 @@ const server = createServer(
     const what = (await text(req)).trim().slice(0, 80)
     if (what === '') return res.writeHead(400).end('it is empty')
     // Who orders is who proved it, whatever the page says.
-    const order = { id: orders.length, what, by: ticket.client }
+    const order = { id: (orders.at(-1)?.id ?? 0) + 1, what, by: ticket.client }
     orders.push(order)
+    if (orders.length > KEPT) orders.shift()
     // Whoever reads too slowly is given up, and nobody waits for them.
     for (const follower of followers) void follower.send(JSON.stringify(order))
     return res.writeHead(201).end()
@@ -39,8 +43,8 @@ const accepted = acceptChannels(
   },
 )
 
-function isAbout(path: string, { url }: IncomingMessage): boolean {
-  return new URL(url ?? '/', 'http://orders').pathname === path
+function isAbout(path: string, { url = '/' }: IncomingMessage): boolean {
+  return url.split('?')[0] === path
 }
 
 server.listen(Number(port), host, () => {

@@ -43,8 +43,9 @@ const TYPES: Readonly<Record<string, string>> = {
 export async function createSite(folder: string, places: () => Places): Promise<Server> {
   const files = await filesIn(folder)
   return createServer((req, res) => {
-    const { pathname } = new URL(req.url ?? '/', 'http://page')
-    const path = pathname === '/' ? '/index.html' : pathname
+    // Not by `new URL`, which throws for what anybody may send, such as `//`.
+    const [asked = '/'] = (req.url ?? '/').split('?')
+    const path = asked === '/' ? '/index.html' : asked
     const body = path === '/places.json' ? JSON.stringify(places()) : files.get(path)
     if (body === undefined) return res.writeHead(404).end()
     return res

@@ -33,6 +33,9 @@ async function startDemo(): Promise<Demo> {
 describe.skipIf(!hasChromium)('the example of a page', { timeout: 120_000 }, () => {
   it('logs in, orders, hears of orders in two pages, shows what was proved, and logs out of both', async () => {
     const { url, password, stop } = await startDemo()
+    // What is no path ends nothing.
+    for (const odd of ['/', '/..', '?%', '/x.html'])
+      expect((await fetch(`${url}${odd}`)).status).toBeLessThan(500)
     const context = await openContext({ viewport: { width: 375, height: 800 }, colorScheme: 'dark' })
     const { page, problems } = await openPage(url, context)
     const look = async (name: string): Promise<string[]> => {
