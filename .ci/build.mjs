@@ -31,6 +31,8 @@ function compile(args) {
   }
 }
 
+// Nothing else is said for a while, to whoever runs a demo too.
+if (process.stderr.isTTY) console.error('building: about half a minute')
 const declared = declare()
 const hasConsole = existsSync('console')
 const hasPage = existsSync('examples/page/web')
