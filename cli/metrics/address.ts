@@ -61,7 +61,7 @@ export async function addressOf(host: string, setting: string): Promise<string> 
     throw new OrthrusError('unavailable', `the host ${host} has no address`, {
       final: true,
       cause,
-      hint: `check the name, or give an address (${setting})`,
+      hint: `check the name, or give an address: ${setting}`,
     })
   }
 }

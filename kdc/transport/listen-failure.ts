@@ -33,7 +33,7 @@ const REASONS: ReadonlyMap<unknown, readonly [reason: string, hint: string]> = n
 export function explainListenFailure(
   place: ListenPlace,
   cause: unknown,
-  setting = '--listen HOST:PORT, or listen: { host, port }',
+  setting = '--listen HOST:PORT, or in a program by listen: { host, port }',
 ): OrthrusError {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
   const [reason, hint] = REASONS.get(code) ?? [
@@ -42,7 +42,7 @@ export function explainListenFailure(
   ]
   return new OrthrusError('unavailable', `${told(place)} ${reason}`, {
     cause,
-    hint: `${hint} (${setting})`,
+    hint: `${hint}; it is set by ${setting}`,
   })
 }
 

@@ -172,7 +172,7 @@ describe('the listener for metrics', () => {
     await expect(again).rejects.toMatchObject({
       code: 'unavailable',
       reason: `the address 127.0.0.1:${port} is in use already`,
-      facts: { hint: expect.stringContaining('(--metrics HOST:PORT)') },
+      facts: { hint: expect.stringContaining('--metrics HOST:PORT') },
     })
   })
 })
