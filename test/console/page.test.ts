@@ -165,6 +165,20 @@ describe.skipIf(!hasChromium)('the page of the console', () => {
       0,
     ])
     await realm.administration.forget(patternIn(REALM, 'bob'), patternIn(REALM, '*'))
+    await showsNamesWhole(page, goTo)
+  }
+
+  /** Two names that differ in their ends are told from each other where something is done to one. */
+  async function showsNamesWhole(page: Page, goTo: ConsolePage['goTo']): Promise<void> {
+    const long = `${'w'.repeat(63)}/${'i'.repeat(62)}`
+    await add(`${long}1`)
+    await goTo(`principals/${encodeURIComponent(`${long}1@demo.example`)}`)
+    const isWhole = (name: HTMLElement | SVGElement): boolean =>
+      name.scrollWidth <= name.clientWidth && name.getBoundingClientRect().right <= innerWidth
+    const heading = page.getByRole('heading', { level: 2, name: `${long}1` })
+    expect(await heading.locator('.name').evaluate(isWhole)).toBe(true)
+    await page.getByRole('button', { name: 'Disable…' }).click()
+    expect(await page.getByRole('dialog').getByRole('heading').evaluate(isWhole)).toBe(true)
   }
 
   async function open(url = realm.url) {
