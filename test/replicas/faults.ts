@@ -1,8 +1,10 @@
 import type { DeliberateFault } from '../deliberate-faults.js'
 
+const REPLICA_TEST = 'test/kdc/store/etcd/replica.test.ts'
+
 /** Where the simulation meets what a fault needs too rarely, a test of that very timing notices it. */
 export interface ReplicaFault extends DeliberateFault {
-  readonly isNamed?: true
+  readonly noticedBy?: `test/kdc/${string}.test.ts`
 }
 
 /** Faults that somebody could easily make; with each, a KDC grants what was acknowledged as taken away. */
@@ -18,28 +20,28 @@ export const FAULTS: readonly ReplicaFault[] = [
     file: 'kdc/store/etcd/membership.ts',
     from: 'const wait = at + REPLICA.GONE_FOR - now',
     to: 'const wait = 0 * (at + now)',
-    isNamed: true,
+    noticedBy: REPLICA_TEST,
   },
   {
     name: 'a KDC that has just taken its place takes nobody to have lost one before',
     file: 'kdc/store/etcd/membership.ts',
     from: 'const unknown = this.#knownSince + REPLICA.GONE_FOR - now',
     to: 'const unknown = 0',
-    isNamed: true,
+    noticedBy: REPLICA_TEST,
   },
   {
     name: 'a KDC looks at the others before it has heard of the change',
     file: 'kdc/store/etcd/settle.ts',
     from: 'const isApplied = applied() >= revision',
     to: 'const isApplied = applied() >= 0',
-    isNamed: true,
+    noticedBy: REPLICA_TEST,
   },
   {
     name: 'a KDC is confirmed whatever the last change is',
     file: 'kdc/store/etcd/currency.ts',
     from: '    if (last <= applied) this.#confirm(sent)\n',
     to: '    if (last <= applied || last > 0) this.#confirm(sent)\n',
-    isNamed: true,
+    noticedBy: REPLICA_TEST,
   },
   {
     name: 'a KDC is confirmed whose key is gone',
@@ -52,7 +54,7 @@ export const FAULTS: readonly ReplicaFault[] = [
     file: 'kdc/store/etcd/replica.ts',
     from: 'this.#currency.answered(sent, last, watching.applied)',
     to: 'this.#currency.answered(nowBy(clock), last, watching.applied)',
-    isNamed: true,
+    noticedBy: REPLICA_TEST,
   },
   {
     name: 'a KDC answers for three seconds from its last confirmation',
@@ -71,7 +73,7 @@ export const FAULTS: readonly ReplicaFault[] = [
     file: 'kdc/store/etcd/place.ts',
     from: '    const value = encodeApplied(0, told)\n',
     to: '    const value = encodeApplied(LEFT, told)\n',
-    isNamed: true,
+    noticedBy: REPLICA_TEST,
   },
   {
     name: 'a change counts as applied before it is read',
@@ -84,6 +86,7 @@ export const FAULTS: readonly ReplicaFault[] = [
     file: 'kdc/realm/decide.ts',
     from: '    if (view.isCurrent()) {',
     to: '    if (view.isCurrent() || attempts > 0) {',
+    noticedBy: 'test/kdc/realm/decide.test.ts',
   },
   {
     name: 'a KDC does not ask whether it has seen all changes',
