@@ -1,7 +1,7 @@
-import type { DeliberateFault } from '../deliberate-faults.js'
+import type { ModelFault } from './model-fault.js'
 
 /** Faults in how the KDC's word of what is revoked is kept, sent and taken, and in invitations. */
-export const FEED_FAULTS: readonly DeliberateFault[] = [
+export const FEED_FAULTS: readonly ModelFault[] = [
   {
     name: 'an entry is skipped',
     file: 'service/feed/session.ts',
@@ -52,12 +52,14 @@ export const FEED_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: 'what the target had before a host joined stays good',
+    foundAt: 406,
     file: 'kdc/realm/invited-keys.ts',
     from: 'const joined = withNewSeries(withPromotedKey(record, staged, use.at), random, use.at)',
     to: 'const joined = withPromotedKey(record, staged, use.at)',
   },
   {
     name: 'what is sealed for the target before a host joined stays good',
+    foundAt: 302,
     file: 'kdc/realm/invited-keys.ts',
     from: "return [revocationOfSeries(record), { kind: 'key', principal: record.name, by: kvno - 1 }]",
     to: "return [revocationOfSeries(record), { kind: 'key', principal: null, by: kvno - 1 }]",

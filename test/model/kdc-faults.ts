@@ -1,7 +1,7 @@
-import type { DeliberateFault } from '../deliberate-faults.js'
+import type { ModelFault } from './model-fault.js'
 
 /** Faults in what the KDC checks, what it grants, and how it keeps time. */
-export const KDC_FAULTS: readonly DeliberateFault[] = [
+export const KDC_FAULTS: readonly ModelFault[] = [
   {
     name: 'the KDC does not compare the MAC of a login',
     file: 'shared/exchange/as.ts',
@@ -52,6 +52,7 @@ export const KDC_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: 'a ticket may outlive an expires caveat',
+    foundAt: 205,
     file: 'kdc/issue/service-tickets.ts',
     from: 'const ends = [tgtEnd, expiry, client.expiresAt, service.expiresAt, terms.until]',
     to: 'const ends = [tgtEnd, client.expiresAt, service.expiresAt, terms.until]',

@@ -1,7 +1,7 @@
-import type { DeliberateFault } from '../deliberate-faults.js'
+import type { ModelFault } from './model-fault.js'
 
 /** Faults in how keys change in place, and in who may talk with the KDC about what. */
-export const KEY_FAULTS: readonly DeliberateFault[] = [
+export const KEY_FAULTS: readonly ModelFault[] = [
   {
     name: 'a key is promoted without proof',
     file: 'kdc/realm/key-changes.ts',
@@ -28,12 +28,14 @@ export const KEY_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: 'the next key follows from the salt alone',
+    foundAt: 213,
     file: 'shared/crypto/derive.ts',
     from: "return new LongTermKey(hmacSha256(expand(key, 'ratchet'), NEXT_KEY, ZERO, salt))",
     to: 'return new LongTermKey(salt.slice())',
   },
   {
     name: 'a key is staged after one that is dead',
+    foundAt: 172,
     file: 'kdc/admin/own-keys.ts',
     from: '  if (current.kvno === kvno) return current\n',
     to: '  if (current.kvno >= kvno) return current\n',
@@ -52,12 +54,14 @@ export const KEY_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: "an administrator's method is for anybody",
+    foundAt: 136,
     file: 'kdc/admin/role.ts',
     from: '  requireAdministrator(caller)\n}\n',
     to: '  if (caller?.caveats.length !== 0) requireAdministrator(caller)\n}\n',
   },
   {
     name: 'a channel outlives the revocation of its tickets',
+    foundAt: 366,
     file: 'kdc/channel/channel.ts',
     from: '    return requireStanding(realm, verified, endTime, realm.time.now())\n',
     to: '    return endTime < 0 ? requireStanding(realm, verified, endTime, realm.time.now()) : undefined\n',

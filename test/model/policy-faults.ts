@@ -1,7 +1,7 @@
-import type { DeliberateFault } from '../deliberate-faults.js'
+import type { ModelFault } from './model-fault.js'
 
 /** Faults in what rules with an end, rates, groups and owners may do. They are looked for where policy changes often. */
-export const POLICY_FAULTS: readonly (DeliberateFault & { readonly about: 'policy' })[] = (
+export const POLICY_FAULTS: readonly ModelFault[] = (
   [
     {
       name: 'a rule that has ended goes on',
@@ -53,6 +53,7 @@ export const POLICY_FAULTS: readonly (DeliberateFault & { readonly about: 'polic
     },
     {
       name: 'an owner is one by its ticket alone',
+      foundAt: 125,
       file: 'kdc/admin/owners.ts',
       from: 'return narrower(claimed, await authorityAt(realm, caller.client, now))',
       to: 'return claimed',

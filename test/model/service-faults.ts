@@ -1,7 +1,7 @@
-import type { DeliberateFault } from '../deliberate-faults.js'
+import type { ModelFault } from './model-fault.js'
 
 /** Faults in what services check, and in the keys and caveats that they check it by. */
-export const SERVICE_FAULTS: readonly DeliberateFault[] = [
+export const SERVICE_FAULTS: readonly ModelFault[] = [
   {
     name: 'a service keeps no replay cache',
     file: 'service/replay/replay-cache.ts',
@@ -10,6 +10,7 @@ export const SERVICE_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: 'the floor at the start lies below what was accepted before',
+    foundAt: 1_299,
     file: 'shared/constants/windows.ts',
     from: 'FLOOR_AT_START = 6_000',
     to: 'FLOOR_AT_START = 3_000',
@@ -28,6 +29,7 @@ export const SERVICE_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: 'a stamp at the floor is taken',
+    foundAt: 118,
     file: 'service/replay/replay-floor.ts',
     from: 'return time <= this.#time ||',
     to: 'return time < this.#time ||',
@@ -40,12 +42,14 @@ export const SERVICE_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: "the request's hash is not compared",
+    foundAt: 117,
     file: 'shared/accept/accept.ts',
     from: 'equalBytes(binding, accepted.request.binding)',
     to: 'equalBytes(binding, binding)',
   },
   {
     name: 'a sealed credential is not bound to its request',
+    foundAt: 333,
     file: 'shared/http/header-names.ts',
     from: "  'orthrus-credential',\n",
     to: '',
@@ -88,12 +92,14 @@ export const SERVICE_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: 'a caveat is not bound into the chain',
+    foundAt: 403,
     file: 'shared/crypto/derive.ts',
     from: 'hmacSha256(revealKey(key), CAVEAT, ZERO, caveat)',
     to: 'hmacSha256(revealKey(key), CAVEAT, ZERO)',
   },
   {
     name: 'the key of a closed chain is that of an open one',
+    foundAt: 2_839,
     file: 'shared/crypto/derive.ts',
     from: "return new AuthKey(expand(key, 'auth'))",
     to: 'return new AuthKey(revealKey(key))',
@@ -112,6 +118,7 @@ export const SERVICE_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: 'whether a ticket may be delegated is not looked at',
+    foundAt: 105,
     file: 'shared/accept/presented-ticket.ts',
     from: 'if ((ticket.flags & FLAG.DELEGABLE) === 0)',
     to: 'if (ticket.flags < 0)',
@@ -130,6 +137,7 @@ export const SERVICE_FAULTS: readonly DeliberateFault[] = [
   },
   {
     name: "the client's name in a delegation is not compared with the ticket's",
+    foundAt: 104,
     file: 'shared/accept/presented-ticket.ts',
     from: 'if (request.delegated?.client !== ticket.client)',
     to: 'if (request.delegated?.client === undefined)',
