@@ -48,8 +48,9 @@ const measuring = ['test/fuzz/*.test.ts', 'test/shared/ticket/opened-tickets.tes
 export default defineConfig({
   root,
   test: {
-    // One more than there are cores, since many tests wait: for processes, for disks, for a service to be ready.
-    maxWorkers: availableParallelism() + 1,
+    // One more than there are cores, since many tests wait: for processes, for disks, for a service to be ready. What the
+    // slow set measures is disturbed by that.
+    maxWorkers: availableParallelism() + (slow ? 0 : 1),
     // How long a busy machine may take says nothing about what is polled for; the runner's own limit is a second.
     expect: { poll: { interval: 5, timeout: 20_000 } },
     testTimeout: slow ? 600_000 : 30_000,

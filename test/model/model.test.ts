@@ -28,7 +28,7 @@ const {
   ORTHRUS_MODEL_QUICK,
   ORTHRUS_MODEL_ABOUT,
 } = process.env
-const RUNS = Number(ORTHRUS_MODEL_RUNS ?? (ORTHRUS_SLOW === '1' ? 20_000 : 50))
+const RUNS = Number(ORTHRUS_MODEL_RUNS ?? (ORTHRUS_SLOW === '1' ? 10_000 : 50))
 const ABOUT = ORTHRUS_MODEL_ABOUT === 'policy' ? 'policy' : 'everything'
 /** Drawn here, because fast-check prints its own only if a property fails, and not if too little happened. */
 const SEED = Number(ORTHRUS_MODEL_SEED ?? Math.floor(Math.random() * 2 ** 31))
