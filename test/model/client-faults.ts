@@ -52,6 +52,7 @@ export const CLIENT_FAULTS: readonly ModelFault[] = [
   },
   {
     name: 'what ended long ago is called final',
+    foundAt: 1_373,
     file: 'client/request/recovery.ts',
     from: 'return time - endTime < WINDOW.EXPIRED_UNRECORDED',
     to: 'return time - endTime < Number.MAX_SAFE_INTEGER',
