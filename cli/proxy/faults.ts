@@ -96,3 +96,18 @@ export function clientSilent(limit: number): Fault {
   const text = `for ${limit / SECOND} s nothing came of the body of the request, or nothing of its answer was taken; ${MAY_BE_HANDLED}`
   return { status: 408, word: 'client_timeout', text, detail: 'the client neither sends nor takes anything' }
 }
+
+/** What the client told and what came are two lengths. */
+export const OTHER_LENGTH: Fault = {
+  status: 400,
+  word: 'request_wrong',
+  text: 'its body does not have the length that was told; the program behind got no whole request',
+  detail: 'a body of another length than was told',
+}
+
+/** Node does not write it as a request. */
+export function wrongRequest(cause: unknown): Fault {
+  const detail = cause instanceof Error ? cause.message : 'unknown reason'
+  const text = 'this request cannot be passed on as it is; nothing was sent to the program behind'
+  return { status: 400, word: 'request_wrong', text, detail }
+}

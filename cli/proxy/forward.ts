@@ -2,21 +2,24 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { whenOver } from '../../service/node-http/connection-end.js'
 import { ByteCollector } from '../../service/response/byte-collector.js'
 import { hasBody } from '../../shared/http/binding.js'
-import { COVERED_RESPONSE_HEADERS } from '../../shared/http/header-names.js'
 import { pairsOf } from '../../shared/http/header-pairs.js'
 import { type Cancel, runAfter, type Timers } from '../../shared/timers.js'
+import { faultIn, passedHeaders } from './answer-rules.js'
 import {
   answerFault,
   CLIENT_BUSY,
   clientSilent,
   type Fault,
   FULL,
+  OTHER_LENGTH,
   tooLong,
   tooSlow,
   unreachable,
   wrongAnswer,
+  wrongRequest,
 } from './faults.js'
-import { type HeaderPair, headersOfAnswer, valuesOf } from './header-rules.js'
+import { framing, lengthOf } from './framing.js'
+import type { HeaderPair } from './header-rules.js'
 import type { Shares } from './shares.js'
 import type { Upstream } from './upstream.js'
 
@@ -49,9 +52,6 @@ export interface ForwardOptions {
 /** Methods that a server does nothing for if it is asked twice, and that have no body. */
 const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
-/** Methods to which Node gives no body of its own accord. */
-const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'DELETE', 'TRACE'])
-
 /** Passes it on. What comes of it is answered, whatever it is. */
 export function forward(options: ForwardOptions): void {
   new Forwarding(options).begin()
@@ -79,7 +79,7 @@ class Forwarding {
       return
     }
     whenOver(req, res, () => this.#end())
-    const { length } = announced(req)
+    const length = lengthOf(req)
     if (told !== undefined && length !== undefined && told !== length) this.#fail(OTHER_LENGTH)
     else if ((told ?? length) !== undefined) this.#waitForTurn()
     else this.#lookAhead()
@@ -118,7 +118,7 @@ class Forwarding {
 
   #ask(fresh: boolean): void {
     const { upstream, req, headers, told } = this.#options
-    const length = told ?? announced(req).length
+    const length = told ?? lengthOf(req)
     try {
       const method = req.method ?? ''
       const framed = [...headers, ...framing(method, length)]
@@ -139,7 +139,7 @@ class Forwarding {
         this.#fail(wrongAnswer('it changes the protocol, which it was not asked for'))
       })
       this.#waitForProgram()
-      if (announced(req).length === 0) up.end()
+      if (lengthOf(req) === 0) up.end()
       else this.#sendBody(up)
     } catch (cause) {
       this.#fail(wrongRequest(cause))
@@ -313,60 +313,5 @@ class Forwarding {
 
 const RESET_CONTENT = 205
 
-const OTHER_LENGTH: Fault = {
-  status: 400,
-  word: 'request_wrong',
-  text: 'its body does not have the length that was told; the program behind got no whole request',
-  detail: 'a body of another length than was told',
-}
-
 /** Tuning: how much of a body, and for how long, is waited for before the program is asked. Milliseconds, and bytes. */
 const AHEAD = { TIME: 500, BYTES: 16 * 1024 } as const
-
-interface AnnouncedBody {
-  /** Bytes; undefined of a body that is read as it comes. */
-  readonly length: number | undefined
-}
-
-/** A body that the gate has read is whole, and was put back. */
-function announced(req: IncomingMessage): AnnouncedBody {
-  if (req.complete) return { length: req.readableLength }
-  const hasOne =
-    req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) !== 0
-  return { length: hasOne ? undefined : 0 }
-}
-
-function framing(method: string, length: number | undefined): HeaderPair[] {
-  if (length === undefined) return [['transfer-encoding', 'chunked']]
-  return length === 0 && BODILESS.has(method) ? [] : [['content-length', String(length)]]
-}
-
-/** Why an answer cannot be passed on. */
-function faultIn(method: string, status: number, pairs: readonly HeaderPair[]): string | undefined {
-  if (status < 200 || status > 599) return `its status is ${status}`
-  const twice = COVERED_RESPONSE_HEADERS.find(name => valuesOf(pairs, name).length > 1)
-  if (twice !== undefined) return `it has ${twice} twice`
-  const encodings = valuesOf(pairs, 'content-encoding').filter(value => !/^\s*(?:identity)?\s*$/i.test(value))
-  if (encodings.length > 0 && hasBody(method, status))
-    return 'it is compressed, although it was asked not to be (accept-encoding: identity)'
-  return undefined
-}
-
-const COVERED: ReadonlySet<string> = new Set(COVERED_RESPONSE_HEADERS)
-
-function passedHeaders(method: string, status: number, pairs: readonly HeaderPair[]): HeaderPair[] {
-  const passed = headersOfAnswer(pairs).filter(([given, value]) => {
-    const name = given.toLowerCase()
-    // One that is bound must not be empty.
-    return name !== 'content-encoding' && !(COVERED.has(name) && value.trim() === '')
-  })
-  // What the length of a body would have been, where there is none.
-  const [length] = hasBody(method, status) ? [] : valuesOf(pairs, 'content-length')
-  return length === undefined || status === 204 ? passed : [...passed, ['content-length', length]]
-}
-
-function wrongRequest(cause: unknown): Fault {
-  const detail = cause instanceof Error ? cause.message : 'unknown reason'
-  const text = 'this request cannot be passed on as it is; nothing was sent to the program behind'
-  return { status: 400, word: 'request_wrong', text, detail }
-}
