@@ -1,11 +1,10 @@
-import type { VerifiedRequest } from '../../shared/accept/accept.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { hasBody } from '../../shared/http/binding.js'
 import { formatFurtherHeaders } from '../../shared/http/further-option.js'
 import { ENCODING_HEADER, FURTHER_HEADER, SEALED_ENCODING } from '../../shared/http/header-names.js'
-import type { Header, RequestMessage } from '../request/message.js'
+import type { Header } from '../request/message.js'
 import { requestFields } from '../request/refuse.js'
-import type { ServiceParts } from '../request/service.js'
+import type { AnswerOptions } from '../response/answer-options.js'
 import {
   encodedFault,
   FAILED,
@@ -22,19 +21,7 @@ import { headersWith } from './cors.js'
 import { SealedBody } from './sealed-body.js'
 import { isResponse } from './web-response.js'
 
-export interface ResponderOptions {
-  /** The request as it came. */
-  readonly message: RequestMessage
-  readonly verified: VerifiedRequest
-  readonly service: ServiceParts
-  /** Further headers that the request covers, in lower case. */
-  readonly covered: readonly string[]
-  /** Further headers that are covered, in lower case and ascending order. */
-  readonly coverResponse: readonly string[]
-  /** Bytes. */
-  readonly maxResponse: number
-  /** Whether every response is sealed whose client reads sealed ones. */
-  readonly sealResponses: boolean
+export interface ResponderOptions extends AnswerOptions {
   /** What the response has, whatever becomes of it. */
   readonly standing: readonly Header[]
 }

@@ -1,12 +1,11 @@
 import type { ServerResponse } from 'node:http'
-import type { VerifiedRequest } from '../../shared/accept/accept.js'
 import type { StreamSealer } from '../../shared/channel/sealed-stream.js'
 import { OrthrusError } from '../../shared/errors.js'
 import { hasBody } from '../../shared/http/binding.js'
 import { ENCODING_HEADER } from '../../shared/http/header-names.js'
-import type { Header, RequestMessage } from '../request/message.js'
+import type { Header } from '../request/message.js'
 import { requestFields } from '../request/refuse.js'
-import type { ServiceParts } from '../request/service.js'
+import type { AnswerOptions } from './answer-options.js'
 import { AttachedState } from './attached-state.js'
 import { type BodySink, ResponseBuffer, type ResponseMethods, type ResponseWatcher } from './buffer.js'
 import { divert } from './divert.js'
@@ -19,19 +18,7 @@ import { sendSealedHead, sendWhole } from './sending.js'
 import { restoreHeaders } from './standing-headers.js'
 import type { Done } from './written.js'
 
-export interface ResponseProofOptions {
-  /** The request as it came. */
-  readonly message: RequestMessage
-  readonly verified: VerifiedRequest
-  readonly service: ServiceParts
-  /** Further headers that the request covers, in lower case. */
-  readonly covered: readonly string[]
-  /** Further headers that the response covers, in lower case and ascending order. */
-  readonly coverResponse: readonly string[]
-  /** Bytes. */
-  readonly maxResponse: number
-  /** Whether every response is sealed whose client reads sealed ones. */
-  readonly sealResponses: boolean
+export interface ResponseProofOptions extends AnswerOptions {
   /** Called once if the response is sealed as it is written, before anything of it is sent. It may still be refused. */
   onStream(): void
 }
