@@ -14,6 +14,7 @@ const OF_OTHERS = new Set([
     '--format',
     '--global',
 
+    '--http',
     '--import',
     '--init',
     '--profile',
