@@ -14,7 +14,9 @@ export function pageHint({ origin }: URL, isStreamed: boolean): string {
   const streamed = isStreamed
     ? 'a browser streams a body only over HTTP/2, which a proxy in front of the service may speak: over HTTP/1.1 give it whole, as bytes; '
     : ''
-  return `${streamed}across origins, does ${origin} allow this page, its method and the headers authorization, content-type, content-encoding and orthrus-credential, orthrus-accept and orthrus-covered, and expose authentication-info and www-authenticate (CORS)? The service does with requireTicket({ cors: { origins: ['https://app.example'] } }), this page's origin in the list`
+  // The origin of a page without one, as in a sandboxed frame, is `null`, and no service can name it.
+  const page = globalThis.location?.origin ?? 'https://app.example'
+  return `${streamed}does ${origin} answer at all and, across origins, allow this page, its method and the headers authorization, content-type, content-encoding and orthrus-credential, orthrus-accept and orthrus-covered, and expose authentication-info and www-authenticate (CORS)? The service does with requireTicket({ cors: { origins: ['${page}'] } })`
 }
 
 /** The next step after a response without a proof, judged by its status and headers. */

@@ -17,7 +17,7 @@ export const FAILURE_CAUSES: FailureCauses = {
     {
       pattern: /code 1006/,
       told: 'a page is not told why',
-      hint: 'does a KDC run at this URL, with --allow-origin for the origin of this page, and does the CSP of the page let it connect there (connect-src)? A page of https: needs wss://',
+      hint: `does a KDC run at this URL, with --allow-origin ${globalThis.location?.origin ?? 'ORIGIN'}, and does the CSP of the page let it connect there (connect-src)? A page of https: needs wss://`,
     },
   ],
 }
