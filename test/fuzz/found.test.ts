@@ -45,7 +45,8 @@ function importedWith(caveat: Uint8Array): Uint8Array {
   return encode([ticket as Value, [caveat], ...rest])
 }
 
-describe('found by fuzzing', () => {
+// What is dear is measured again and again, on a machine that may be busy.
+describe('found by fuzzing', { timeout: 120_000 }, () => {
   it.each<[what: string, entry: string, input: Uint8Array, outcome: string]>([
     [
       'an ERROR of the KDC with very many empty lists was read twice',
