@@ -129,13 +129,19 @@ describe('a keytab that is changed', () => {
 
 describe('the lock of a keytab', () => {
   it('lets the next one in when the one before is done', async () => {
-    let finish = (): void => {}
+    let [hold, finish] = [(): void => {}, (): void => {}]
+    const held = new Promise<void>(resolve => {
+      hold = resolve
+    })
     const first = holder().change(async text => {
+      hold()
       await new Promise<void>(resolve => {
         finish = resolve
       })
       return { text: `${text}1\n`, result: undefined }
     })
+    // On a busy machine the other one may be there sooner.
+    await held
     const second = settled(holder().change(async text => ({ text: `${text}2\n`, result: undefined })))
     // Longer than any dead holder is waited for: this one shows that it lives.
     for (let i = 0; i < 40; i++) {
