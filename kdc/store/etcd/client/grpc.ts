@@ -52,16 +52,23 @@ export class MessageSplitter {
     this.#chunks.push(chunk)
     this.#held += chunk.length
     const messages: Uint8Array[] = []
-    while (this.#held >= this.#wanted) {
-      const [first = NOTHING] = this.#chunks
-      const bytes = this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks)
-      const end = PREFIX_BYTES + lengthOf(bytes)
-      const isWhole = this.#held >= end
-      if (isWhole) messages.push(new Uint8Array(bytes.subarray(PREFIX_BYTES, end)))
-      this.#chunks = [isWhole ? bytes.subarray(end) : bytes]
-      this.#held -= isWhole ? end : 0
-      this.#wanted = isWhole ? PREFIX_BYTES : end
+    if (this.#held < this.#wanted) return messages
+    const [first = NOTHING] = this.#chunks
+    const bytes = this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks)
+    let at = 0
+    this.#wanted = PREFIX_BYTES
+    while (bytes.length - at >= PREFIX_BYTES) {
+      const length = lengthAt(bytes, at)
+      if (length > bytes.length - at - PREFIX_BYTES) {
+        this.#wanted = PREFIX_BYTES + length
+        break
+      }
+      at += PREFIX_BYTES
+      messages.push(length === 0 ? NOTHING : new Uint8Array(bytes.subarray(at, at + length)))
+      at += length
     }
+    this.#held = bytes.length - at
+    this.#chunks = this.#held === 0 ? [] : [bytes.subarray(at)]
     return messages
   }
 
@@ -71,9 +78,11 @@ export class MessageSplitter {
   }
 }
 
-function lengthOf(bytes: Uint8Array): number {
-  if (bytes[0] !== 0) throw malformed('a compressed message, which nobody asked for')
-  const length = new DataView(bytes.buffer, bytes.byteOffset, PREFIX_BYTES).getUint32(1)
+/** How long the message is whose prefix stands there. @throws OrthrusError `malformed` */
+function lengthAt(bytes: Uint8Array, at: number): number {
+  if (bytes[at] !== 0) throw malformed('a compressed message, which nobody asked for')
+  let length = 0
+  for (let i = at + 1; i < at + PREFIX_BYTES; i++) length = length * 256 + (bytes[i] as number)
   if (length > MESSAGE_MAX) throw malformed(`a message of ${length} bytes`)
   return length
 }

@@ -185,9 +185,9 @@ export function decodeLease(bytes: Uint8Array): Lease {
   let ttl = 0n
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     if (field === 2) id = reader.long()
-    else if (field === 3) ttl = BigInt.asIntN(64, reader.long())
+    else if (field === 3) ttl = reader.long()
   }
-  return { id: id.toString(), ttl: Math.max(0, Number(ttl)) }
+  return { id: id.toString(), ttl: Math.max(0, Number(BigInt.asIntN(64, ttl))) }
 }
 
 export function encodeLogin(user: string, password: string): Uint8Array {

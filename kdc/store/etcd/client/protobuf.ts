@@ -10,6 +10,9 @@ const NOTHING = -1
 /** Longer ones do not end within 64 bits. */
 const VARINT_BYTES = 10
 
+/** The first number that has more than 64 bits. */
+const BEYOND = 1n << 64n
+
 /** A message from its fields. What has its default value is left out, as `undefined`. */
 export function message(...fields: readonly (Uint8Array | undefined)[]): Uint8Array {
   return Buffer.concat(fields.filter(field => field !== undefined))
@@ -88,7 +91,7 @@ export class MessageReader {
     for (let at = this.#at - 1; at >= start; at--) {
       value = (value << 7n) | BigInt((this.#bytes[at] as number) & 0x7f)
     }
-    if (value >= 1n << 64n) throw malformed('a number beyond 64 bits')
+    if (value >= BEYOND) throw malformed('a number beyond 64 bits')
     return value
   }
 
@@ -141,6 +144,8 @@ export class MessageReader {
   #whole(): number {
     const start = this.#at
     this.#passVarint()
+    // Tags and lengths are mostly one byte, and no fraction is made of them.
+    if (this.#at === start + 1) return this.#bytes[start] as number
     let value = 0
     for (let at = this.#at - 1; at >= start; at--) value = value * 128 + ((this.#bytes[at] as number) & 0x7f)
     if (value > Number.MAX_SAFE_INTEGER) throw malformed('a number beyond 2^53')
