@@ -19,6 +19,9 @@ import { type BenchGrant, type BenchService, grantTicket } from './scene.js'
 export const KNOWN = 'ap.known'
 export const CAVEATS = 'ap.caveats'
 
+/** One client asks for all that the machine can do: its share of the usual size is full within the window. */
+const REPLAY_BYTES = 256 * 1024 * 1024
+
 const CLIENT = parsePrincipal('web@bench.example')
 const DELEGATE = parsePrincipal('billing@bench.example')
 const [METHOD, TARGET] = ['GET', '/orders/7']
@@ -81,7 +84,7 @@ function operation(service: BenchService, head: RowHead, present: () => Presente
     type: TYPE.AP_REQ,
     service: service.name,
     tickets: new ServiceTicketOpener({ service: service.name, keys, clock: systemClock }),
-    replayCache: new BoundedReplayCache({ clock: systemClock, floor: 0 }),
+    replayCache: new BoundedReplayCache({ clock: systemClock, floor: 0, maxBytes: REPLAY_BYTES }),
     clock: systemClock,
     method: METHOD,
     target: TARGET,
